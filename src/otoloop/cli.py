@@ -1,0 +1,41 @@
+"""The `otoloop` command. Areas register themselves; heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import sys
+
+import typer
+
+from otoloop import commands
+from otoloop.errors import OtoloopError
+
+app = typer.Typer(
+    name="otoloop", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None,
+    help="From the sounds of a working site to an audio language model that explains its answers.",
+)  # fmt: skip
+
+
+def _register() -> None:
+    """Let every module in `otoloop.commands` that has a `register` add its commands."""
+    for info in pkgutil.iter_modules(commands.__path__):
+        module = importlib.import_module(f"otoloop.commands.{info.name}")
+        if hasattr(module, "register"):
+            module.register(app)
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 refused or failed, 2 wrong usage."""
+    _register()
+    try:
+        app()
+    except OtoloopError as err:
+        if "--json" in sys.argv:
+            print(json.dumps({"error": err.message, "remedy": err.remedy}, ensure_ascii=False))
+        print(f"otoloop: {err.message}\n  {err.remedy}".rstrip(), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("otoloop: stopped; run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)

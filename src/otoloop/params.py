@@ -1,0 +1,173 @@
+"""params.yaml as one frozen typed tree; every stage and command gets its own section of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from otoloop.errors import OtoloopError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IntakeParams(_Section):
+    """Limits a delivered file must keep (bytes, seconds, channels, Hz) and what makes audio worth keeping."""
+
+    max_mb: float = Field(512, gt=0, le=4096)
+    max_seconds: float = Field(600, gt=0, le=3600)
+    min_seconds: float = Field(0.5, gt=0)
+    max_channels: int = Field(8, ge=1, le=64)
+    min_rate_hz: int = Field(4000, ge=1000)
+    max_rate_hz: int = Field(192000, le=384000)
+    silent_below_dbfs: float = Field(-70, le=0)
+    max_clipped_share: float = Field(0.01, ge=0, le=1)
+    max_dc_offset: float = Field(0.1, gt=0, le=1)
+    max_dropout_s: float = Field(0.25, gt=0)
+    min_bandwidth_share: float = Field(0.3, ge=0, le=1)
+    min_snr_db: float = -15.0
+    settle_s: float = Field(0, ge=0)
+    decode_memory_mb: int = Field(1024, ge=64)
+    decode_cpu_s: int = Field(60, ge=1)
+    speech_policy: Literal["drop", "scramble", "keep"] = "keep"
+
+
+class DraftParams(_Section):
+    """How items and traces are made from admitted clips."""
+
+    drafter: Literal["composer"] = "composer"
+    items_per_clip: int = Field(2, ge=1, le=8)
+    direct_share: float = Field(0.3, ge=0, le=1)
+    evidence_share: float = Field(0.5, ge=0, le=1)
+    multiple_choice_share: float = Field(0.6, ge=0, le=1)
+    seed: int = 7
+
+
+class ReleaseParams(_Section):
+    """Splits by recording session: later sessions test, never one session in two splits."""
+
+    test_share: float = Field(0.3, gt=0, lt=1)
+    valid_share: float = Field(0.1, ge=0, lt=1)
+    shard_mb: float = Field(256, gt=0)
+    max_label_share: float = Field(0.9, gt=0, le=1)
+
+
+class EncodeParams(_Section):
+    """Audio features: the frozen tower on valid frames only."""
+
+    batch: int = Field(8, ge=1)
+
+
+class TrainParams(_Section):
+    """LoRA on the language model; only trace and response are supervised."""
+
+    steps: int = Field(300, ge=1)
+    batch: int = Field(12, ge=1)
+    lr: float = Field(1e-3, gt=0)
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    checkpoint_every: int = Field(50, ge=1)
+    seed: int = 7
+    threads: int = Field(2, ge=1)
+
+
+class AnswerParams(_Section):
+    """Greedy generation on cached features."""
+
+    max_new_tokens: int = Field(200, ge=8)
+    batch: int = Field(32, ge=1)
+
+
+class ScoreParams(_Section):
+    """Scoring of answers; intervals by cluster bootstrap."""
+
+    resamples: int = Field(2000, ge=100)
+    seed: int = 7
+
+
+class GateParams(_Section):
+    """Thresholds of the gate; probabilities and shares, not percent."""
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    power: float = Field(0.8, gt=0.5, lt=1)
+    margin: float = Field(0.03, gt=0, lt=1)
+    missed_margin: float = Field(0.02, gt=0, lt=1)
+    min_clusters: int = Field(120, ge=2)
+    min_format_valid: float = Field(0.99, ge=0, le=1)
+    resamples: int = Field(4000, ge=100)
+    seed: int = 7
+
+
+class RetrainParams(_Section):
+    """When a cycle is due."""
+
+    min_new_items: int = Field(300, ge=1)
+
+
+class ReviewParams(_Section):
+    """Shares of the queue that are reviewed twice or picked at random."""
+
+    double_share: float = Field(0.1, ge=0, le=1)
+    random_share: float = Field(0.1, ge=0, le=1)
+
+
+class Params(_Section):
+    """The whole tree; sections carry the names of the stages and commands that read them."""
+
+    base: str = "otoloop-mini"
+    prefix: str = "otoloop"
+    intake: IntakeParams = IntakeParams()
+    draft: DraftParams = DraftParams()
+    review: ReviewParams = ReviewParams()
+    release: ReleaseParams = ReleaseParams()
+    retrain: RetrainParams = RetrainParams()
+    encode: EncodeParams = EncodeParams()
+    train: TrainParams = TrainParams()
+    answer: AnswerParams = AnswerParams()
+    score: ScoreParams = ScoreParams()
+    gate: GateParams = GateParams()
+
+
+def load_params(path: Path) -> Params:
+    """Read and check a params.yaml.
+
+    Raises:
+        OtoloopError: the file is missing or unreadable, or a key is unknown or out of bounds; names key, value and what is allowed.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise OtoloopError(f"No params.yaml at {path}.", "Run `otoloop init DIR` or change into a workspace.") from None
+    except yaml.YAMLError as err:
+        raise OtoloopError(f"{path} is not valid YAML: {err}.", "Fix the line it names.") from None
+    try:
+        return Params.model_validate(data)
+    except ValidationError as err:
+        raise OtoloopError(f"{path}: {_explain(err)}", "Change the value, or remove the key for its default.") from None
+
+
+def _explain(err: ValidationError) -> str:
+    """The first problems as `key = value: what is allowed`."""
+    parts = []
+    for problem in err.errors()[:5]:
+        key = ".".join(str(p) for p in problem["loc"]) or "(top level)"
+        if problem["type"] == "extra_forbidden":
+            parts.append(f"unknown key `{key}` (allowed: {', '.join(_siblings(problem['loc']))}).")
+        else:
+            parts.append(f"`{key}` = {problem['input']!r}: {problem['msg']}.")
+    return " ".join(parts)
+
+
+def _siblings(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that are allowed beside an unknown one."""
+    model: type[BaseModel] = Params
+    for part in loc[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        model = annotation
+    return sorted(model.model_fields)

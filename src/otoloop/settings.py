@@ -1,0 +1,59 @@
+"""Endpoints and credentials from the environment, and where the workspace lies. Nothing here ever goes into git."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from otoloop.errors import OtoloopError
+
+
+class Settings(BaseSettings):
+    """Environment of one run (prefix ``OTOLOOP_``)."""
+
+    model_config = SettingsConfigDict(env_prefix="OTOLOOP_", frozen=True, extra="ignore")
+
+    s3_endpoint: str | None = None
+    database_url: str | None = None
+    actor: str = Field(default_factory=getpass.getuser)
+    cache: Path | None = None
+
+    @property
+    def workspace(self) -> Path:
+        """The nearest parent of the current directory that holds a params.yaml.
+
+        Raises:
+            OtoloopError: there is none.
+        """
+        return find_workspace(Path.cwd())
+
+
+def find_workspace(start: Path) -> Path:
+    """The nearest of ``start`` and its parents with a params.yaml."""
+    for folder in (start, *start.parents):
+        if (folder / "params.yaml").is_file():
+            return folder
+    raise OtoloopError(f"{start} is not inside an otoloop workspace (no params.yaml found).", "Run `otoloop init DIR`.")
+
+
+def state_dir(workspace: Path) -> Path:
+    """``.otoloop`` of a workspace, made on demand: run state, embedded data, memos, checkpoints."""
+    folder = workspace / ".otoloop"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def quiet_environment() -> dict[str, str]:
+    """Variables for child processes that switch telemetry of Prefect, DVC and Great Expectations off."""
+    return {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        **{k: v for k, v in os.environ.items() if k.startswith("AWS_")},
+    }
