@@ -24,7 +24,7 @@ _PLANS_EVIDENCE = {
     "ja": ("計測値を読み、音を聞いて判断する。",),
 }
 _CONCLUDE = {
-    "en": ("{cue} points to {name}.", "{cue} fits {name}.", "{cue} speaks for {name}."),
+    "en": ("{cue}: this points to {name}.", "{cue}: this fits {name}.", "{cue}: this speaks for {name}."),
     "ja": ("{cue}は{name}を示す。", "{cue}は{name}に合う。"),
 }
 _SUMS = {"en": ("So it is {name}.", "The sound shows {name}."), "ja": ("よって{name}である。", "{name}と判断する。")}
