@@ -1,0 +1,55 @@
+"""Batched greedy generation from cached audio features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from otoloop.model.architecture import parts
+from otoloop.model.embed import embeddings, tokenize
+
+
+class Generated(NamedTuple):
+    """Text without its end mark, and the mean probability the model gave its own tokens."""
+
+    text: str
+    confidence: float
+
+
+@torch.inference_mode()
+def generate(model: Any, tokenizer: Any, prompts: Sequence[str], features: Sequence[torch.Tensor], *, max_new_tokens: int = 200) -> list[Generated]:
+    """Greedy answers to ``prompts`` [B], each with one clip's tower output [n, d]; stops at ``<|im_end|>``."""
+    if not prompts:
+        return []
+    pieces = parts(model)
+    rows = [tokenize(tokenizer, p, len(f)) for p, f in zip(prompts, features, strict=True)]
+    hidden, mask = embeddings(pieces, rows, features, side="left", pad=tokenizer.pad_token_id)
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    ids, probabilities = _decode(pieces, hidden, mask, end, max_new_tokens)
+    found = []
+    for row, probs in zip(ids.tolist(), probabilities.tolist(), strict=True):
+        size = row.index(end) if end in row else len(row)
+        found.append(Generated(tokenizer.decode(row[:size]), sum(probs[:size]) / max(1, size)))
+    return found
+
+
+def _decode(pieces: Any, hidden: torch.Tensor, mask: torch.Tensor, end: int, limit: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The decoding loop: one forward with a key-value cache a token, rows that ended are dropped at the end."""
+    cache, tokens, probs = None, [], []
+    positions = (mask.cumsum(1) - 1).clamp_min(0)
+    done = torch.zeros(len(hidden), dtype=torch.bool, device=hidden.device)
+    for _ in range(limit):
+        out = pieces.lm(inputs_embeds=hidden, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
+        cache = out.past_key_values
+        best = pieces.head(out.last_hidden_state[:, -1]).float().softmax(-1).max(-1)
+        tokens.append(torch.where(done, end, best.indices))
+        probs.append(best.values)
+        done = done | (best.indices == end)
+        if bool(done.all()):
+            break
+        hidden = pieces.lm.embed_tokens(tokens[-1])[:, None]
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+        positions = positions[:, -1:] + 1
+    return torch.stack(tokens, 1), torch.stack(probs, 1)
