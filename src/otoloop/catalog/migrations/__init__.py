@@ -1,0 +1,7 @@
+"""Alembic migrations of the catalogue; they travel inside the wheel.
+
+New one: ``alembic -c src/otoloop/catalog/alembic.ini revision --autogenerate -m "what changes"``, then set HEAD.
+"""
+
+HEAD = "0001"
+"""The newest revision; a test holds it equal to the newest file in ``versions``."""
