@@ -142,7 +142,8 @@ def _bound(block: _Block, known: Splits, held_out: Mapping[str, bool]) -> Split 
     votes: Counter[Split] = Counter()
     for r in block.recordings:
         votes.update(s for s in (known.sessions.get(r.session), known.groups.get(r.group)) if s is not None)
-    return max(SPLITS, key=lambda s: votes[s]) if votes else None
+    favourite: Split = max(SPLITS, key=lambda s: votes[s])
+    return favourite if votes else None
 
 
 def _by_time(
