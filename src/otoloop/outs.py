@@ -14,13 +14,14 @@ from typing import Any
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path that becomes ``target`` (a file or a folder) at the end of the block, and vanishes if it fails."""
+    """A temporary path that becomes ``target`` (file or folder) at the end of the block, and vanishes if it fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.part")
     _remove(draft)
     try:
         yield draft
-        _remove(target) if target.is_dir() else None
+        if target.is_dir():
+            _remove(target)
         os.replace(draft, target)
     finally:
         _remove(draft)

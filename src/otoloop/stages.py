@@ -1,7 +1,7 @@
 """The stages of a cycle: which function each one is, and which section of params.yaml it reads.
 
 Their order stands in dvc.yaml only. Every stage's module has ``main(params, workspace)``: it gets its section of
-params.yaml and the workspace's folder, reads files, writes files, and knows nothing else (no clock, catalogue or network).
+params.yaml and the workspace's folder, reads files, writes files, and knows nothing else: no clock, no network.
 Judging stages return normally for any verdict; an exception is a crash.
 """
 
@@ -26,7 +26,7 @@ class Stage:
 STAGES: dict[str, Stage] = {
     "validate": Stage("otoloop.quality.validate", "release"),
     "encode": Stage("otoloop.train.encode", "encode"),
-    "train": Stage("otoloop.train.train", "train"),
+    "train": Stage("otoloop.train.stage", "train"),
     "answer": Stage("otoloop.evaluate.answer", "answer"),
     "score": Stage("otoloop.evaluate.score", "score"),
     "gate": Stage("otoloop.gate.stage", "gate"),
@@ -50,7 +50,7 @@ def run(name: str, workspace: Path) -> None:
     Raises:
         OtoloopError: no such stage, a stale lock, wrong params, or missing inputs.
     """
-    from otoloop.lock import require_fresh
+    from otoloop.codelock import require_fresh
 
     chosen = stage(name)
     require_fresh(workspace, name)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,18 @@ from otoloop.records import Item
 _TEXT = pa.string()
 AUDIO_TYPE = pa.struct([("bytes", pa.binary()), ("path", _TEXT)])
 _PLACE = [("site", _TEXT), ("machine", _TEXT), ("session", _TEXT), ("group", _TEXT), ("time", _TEXT)]
-_CLIP = [("clip", _TEXT), ("audio", AUDIO_TYPE), ("seconds", pa.float64()), ("rate", pa.int32()), ("channels", pa.int32())]
+_SOUND = [("audio", AUDIO_TYPE), ("seconds", pa.float64()), ("rate", pa.int32()), ("channels", pa.int32())]
 _QUESTION = [
     ("id", _TEXT), ("clip", _TEXT), ("question", _TEXT), ("choices", pa.list_(_TEXT)), ("kind", _TEXT),
     ("style", _TEXT), ("lang", _TEXT), ("evidence", _TEXT), ("slice", _TEXT),
 ]  # fmt: skip
 _ANSWER = [("answer", _TEXT), ("answer_letter", _TEXT), ("fault", _TEXT), ("trace", _TEXT)]
 
-AUDIO = pa.schema(_CLIP + _PLACE)
+AUDIO = pa.schema([("clip", _TEXT), *_SOUND, *_PLACE])
 QUESTIONS = pa.schema(_QUESTION + _PLACE)
 LESSONS = pa.schema(_QUESTION + _PLACE + _ANSWER)
 SEALED = pa.schema([("id", _TEXT), ("clip", _TEXT), *_ANSWER, ("slice", _TEXT), ("measured", _TEXT)])
-SUITE = pa.schema(_QUESTION + _PLACE + _CLIP[1:] + _ANSWER + [("measured", _TEXT)])
+SUITE = pa.schema(_QUESTION + _PLACE + _SOUND + _ANSWER + [("measured", _TEXT)])
 
 ITEMS_FILE = "items/{split}.parquet"
 SEALED_FILE = "sealed/test.parquet"
@@ -45,12 +46,13 @@ MANIFEST = "manifest.json"
 SPLITS_FILE = "splits.json"
 
 
-def write_table(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]], *, row_group: int | None = None) -> None:
-    """Write rows as parquet; the same rows give the same bytes under the same pyarrow. Audio is not compressed again."""
-    table = pa.Table.from_pylist([dict(r) for r in rows], schema=schema.with_metadata(_hugging_face(schema)))
-    squeeze = {name: "NONE" if name == "audio" else "ZSTD" for name in _leaves(schema)}
-    with replacing(path) as draft:
-        pq.write_table(table, draft, compression=squeeze, row_group_size=row_group or max(1, len(rows)))
+def write_table(path: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any]], *, row_group: int = 4096) -> None:
+    """Write rows as parquet, a row group at a time; the same rows give the same bytes under the same pyarrow."""
+    tagged = schema.with_metadata(_hugging_face(schema))
+    waiting = iter(rows)
+    with replacing(path) as draft, pq.ParquetWriter(draft, tagged, compression=_compression(schema)) as writer:
+        while group := [dict(r) for r in islice(waiting, row_group)]:
+            writer.write_table(pa.Table.from_pylist(group, schema=tagged))
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -67,7 +69,8 @@ def read_batches(path: Path, columns: Sequence[str], size: int) -> Iterable[list
 
 def item_of(row: Mapping[str, Any]) -> Item:
     """The item of a row; a row of test has no answer, its item an empty one."""
-    return Item.from_json({"answer": "", **{k: v for k, v in row.items() if v is not None}, "slice": json.loads(row["slice"])})
+    given = {k: v for k, v in row.items() if v is not None}
+    return Item.from_json({"answer": "", **given, "slice": json.loads(row["slice"])})
 
 
 def compact(data: Mapping[str, Any]) -> str:
@@ -75,8 +78,9 @@ def compact(data: Mapping[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _leaves(schema: pa.Schema) -> list[str]:
-    return [f.name for f in schema]
+def _compression(schema: pa.Schema) -> dict[str, str]:
+    """FLAC is not compressed again."""
+    return {f.name: "NONE" if f.name == "audio" else "ZSTD" for f in schema}
 
 
 def _hugging_face(schema: pa.Schema) -> dict[bytes, bytes]:
