@@ -21,9 +21,9 @@ Split = Literal["train", "heldout", "site"]
 Strings = NDArray[np.str_]
 
 SHAFT_HZ: dict[str, tuple[float, float]] = {
-    "normal": (5, 50), "imbalance": (14, 50), "bearing_outer": (7, 25), "bearing_inner": (7.5, 25), "bearing_ball": (5, 14),
+    "normal": (5, 50), "imbalance": (14, 50), "bearing_outer": (5, 16), "bearing_inner": (7.5, 25), "bearing_ball": (5, 14),
     "belt_squeal": (8, 30), "air_leak": (5, 25), "cavitation": (12, 50), "electrical_hum": (12, 50), "loose_part": (4, 12),
-    "rub": (4, 15), "blade_pass": (12, 48), "gear_wear": (14, 32), "valve_knock": (1.5, 7), "inverter_whine": (8, 50),
+    "rub": (4, 15), "blade_pass": (16, 48), "gear_wear": (14, 32), "valve_knock": (1.5, 7), "inverter_whine": (8, 50),
     "silence": (5, 25), "unknown": (5, 50),
 }  # fmt: skip
 """Shaft speeds (turns per second) at which each fault is simulated, slow enough to be heard in a log-mel picture."""
@@ -172,7 +172,7 @@ def _levels(fault: Strings, split: str, clip: Draw) -> dict[str, Floats]:
     severity = np.floor(3 * clip("severity"))
     floor = np.asarray([0.0, 1.8e-4, 2.0e-5])[(clip("floor") * 3).astype(np.int64)]
     return {
-        "severity": severity + 1, "fault_db": 4 + 5 * severity + 5 * clip("fault_db"),
+        "severity": severity + 1, "fault_db": 7 + 4 * severity + 4 * clip("fault_db"),
         "level_db": lin(clip("level"), -35, -6), "floor_rms": floor * log(clip("floor_rms"), 0.7, 1.4),
     }  # fmt: skip
 

@@ -59,7 +59,7 @@ def bearing(ind: Draw, ses: Draw, clip: Draw) -> Table:
     first = log(ind("res_hz"), 1700, 4200)
     spacing = np.stack([np.ones_like(first), lin(ind("res_2"), 1.3, 1.7), lin(ind("res_3"), 0.4, 0.6)], axis=1)
     return {
-        "res_hz": np.minimum(first[:, None] * spacing, 7000), "res_decay": log(ind("res_decay", 3), 0.0012, 0.0035),
+        "res_hz": np.minimum(first[:, None] * spacing, 7000), "res_decay": log(ind("res_decay", 3), 0.0008, 0.0022),
         "res_amp": np.stack([np.ones_like(first), lin(ind("res_amp2"), 0.2, 0.7), lin(ind("res_amp3"), 0.1, 0.5)], 1),
         "slip": lin(ses("slip"), 0.01, 0.05), "zone_phase": clip("zone_phase"), "zone_sharp": lin(ind("zone_sharp"), 1.6, 3.5),
         "wax_sharp": lin(ind("wax_sharp"), 1.0, 2.0), "race_ratio": lin(ind("race_ratio"), 0.2, 0.6),
@@ -77,7 +77,7 @@ def rotating(ind: Draw, ses: Draw, clip: Draw) -> Table:
         "mesh_amp": np.exp(-lin(ind("mesh_tilt"), 0.15, 0.6)[:, None] * np.arange(5)) * log(ind("mesh_amp", 5), 0.5, 1.5),
         "side_amp": np.array([0.75, 0.4, 0.25]) * log(ind("side", 3), 0.7, 1.4), "side_phase": ind("side_phase", 3),
         "blade_amp": np.exp(-lin(ind("blade_tilt"), 0.9, 1.8)[:, None] * h) * log(ind("blade_amp", 4), 0.7, 1.4),
-        "stream_db": lin(ind("stream_db"), -9, -1),
+        "stream_db": lin(ind("stream_db"), -14, -5),
         "scrape_lo": log(ind("scrape_lo"), 500, 1500), "scrape_hi": log(ind("scrape_hi"), 2600, 5500),
         "arc": lin(ind("arc"), 3.0, 9.0),
     }  # fmt: skip
@@ -150,8 +150,8 @@ def surroundings(ind: Draw, ses: Draw, clip: Draw, seconds: float) -> Table:
         "mic_tilt": lin(ind("mic_tilt"), -0.5, 0.5) + np.array([1.5, -1.6, -0.4])[mic],
         "mic_bump_db": np.where(mic == 2, lin(ind("mic_bump"), 5, 9), lin(ind("mic_bump"), -3, 3)),
         "mic_bump_oct": np.where(mic == 2, -2.6, lin(ind("mic_bump_oct"), -1, 2.5)), "mic_low": lin(ind("mic_low"), 25, 55),
-        "noise_slope": lin(ses("noise_slope"), 0.3, 1.1), "noise_low": lin(ses("noise_low"), 50, 160),
-        "hump_hz": log(ses("hump_hz"), 150, 3500), "hump_db": lin(ses("hump_db"), 0, 8),
+        "noise_slope": lin(ses("noise_slope"), 0.45, 1.15), "noise_low": lin(ses("noise_low"), 110, 300),
+        "hump_hz": log(ses("hump_hz"), 200, 2000), "hump_db": lin(ses("hump_db"), 0, 7),
         "event_lo": log(clip("event_lo"), 200, 1500), "event_at": clip("event_at", 3) * seconds,
         "event_width": log(clip("event_width", 3), 0.03, 0.4),
         "event_amp": np.where(clip("event_on", 3) < 0.3, log(clip("event_amp", 3), 0.3, 1.6), 0.0),
