@@ -1,7 +1,8 @@
-"""A thin layer over two array namespaces, so that one piece of code measures one clip on a laptop and 10,000 a second on a GPU.
+"""A thin layer over two array namespaces: one piece of code measures a clip on a laptop and thousands a second on a
+GPU.
 
-``xp`` is the module numpy or torch. The last axis is always samples or frequency bins, the first is the clip. Only operations
-that both modules share (or that are wrapped here) are used, so this file imports neither scipy nor torch.
+``xp`` is the module numpy or torch. The last axis is always samples or frequency bins, the first is the clip. Only
+operations that both modules share (or that are wrapped here) are used, so this file imports neither scipy nor torch.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ Xp = Any
 
 
 def is_torch(xp: Xp) -> bool:
-    """True when the namespace is torch; it is recognised by name and never imported here."""
+    """Tell whether the namespace is torch, by its name: torch is never imported here."""
     return str(getattr(xp, "__name__", "")) == "torch"
 
 
 def const(values: Any, like: Array, xp: Xp) -> Array:
-    """A constant on the device of ``like``: float32 for floats, int64 for integers."""
+    """Make a constant on the device of ``like``: float32 for floats, int64 for integers."""
     array = np.asarray(values)
     array = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
     return xp.from_numpy(array).to(like.device) if is_torch(xp) else array
 
 
 def frames(x: Array, size: int, hop: int, xp: Xp) -> Array:
-    """Overlapping frames [..., n, size] of the last axis, a view where possible."""
+    """Cut overlapping frames [..., n, size] of the last axis, a view where possible."""
     if is_torch(xp):
         return x.unfold(-1, size, hop)
     return np.lib.stride_tricks.sliding_window_view(x, size, axis=-1)[..., ::hop, :]
 
 
 def sort(x: Array, xp: Xp) -> Array:
-    """Sorted along the last axis."""
+    """Sort along the last axis."""
     return xp.sort(x, -1).values if is_torch(xp) else np.sort(x, axis=-1)
 
 
@@ -51,6 +52,11 @@ def pick(x: Array, index: Array, xp: Xp) -> Array:
     if is_torch(xp):
         return xp.gather(x, -1, index[..., None])[..., 0]
     return np.take_along_axis(x, index[..., None], axis=-1)[..., 0]
+
+
+def integer(x: Array, xp: Xp) -> Array:
+    """Truncate to int64."""
+    return x.to(xp.int64) if is_torch(xp) else x.astype(np.int64)
 
 
 def lists(x: Array) -> list[Any]:
@@ -80,8 +86,8 @@ def _median_plan(n: int, width: int, gap: int, hop: int) -> tuple[np.ndarray, np
 def prominence(spec_db: Array, width: int, gap: int, xp: Xp, hop: int = 4) -> Array:
     """How far each bin stands above its surroundings, in dB.
 
-    The floor of a bin is the larger of two running medians over ``width`` bins, one that ends ``gap`` bins below it and one
-    that starts ``gap`` bins above it. A line stands out against both; a slope or a broad resonance does not.
+    The floor of a bin is the larger of two running medians over ``width`` bins, one that ends ``gap`` bins below it and
+    one that starts ``gap`` bins above it. A line stands out against both; a slope or a broad resonance does not.
     """
     members, left, right = _median_plan(spec_db.shape[-1], width, gap, hop)
     medians = sort(spec_db[..., const(members, spec_db, xp)], xp)[..., members.shape[1] // 2]
@@ -90,7 +96,7 @@ def prominence(spec_db: Array, width: int, gap: int, xp: Xp, hop: int = 4) -> Ar
 
 
 def widen(x: Array, xp: Xp) -> Array:
-    """The largest of each bin and its two neighbours."""
+    """Take the largest of each bin and its two neighbours."""
     lower = xp.concatenate((x[..., :1], x[..., :-1]), -1)
     upper = xp.concatenate((x[..., 1:], x[..., -1:]), -1)
     return xp.maximum(x, xp.maximum(lower, upper))
@@ -99,7 +105,7 @@ def widen(x: Array, xp: Xp) -> Array:
 def parabola(spec_db: Array, index: Array, xp: Xp) -> Array:
     """Offset of the true peak from bin ``index``, in bins (-0.5..0.5).
 
-    Quadratic interpolation of the log spectrum (J. O. Smith, Spectral Audio Signal Processing, "Quadratic interpolation").
+    Quadratic interpolation of the log spectrum (J. O. Smith, Spectral Audio Signal Processing).
     """
     last = spec_db.shape[-1] - 1
     a = pick(spec_db, xp.clip(index - 1, 0, last), xp)
@@ -113,9 +119,9 @@ def parabola(spec_db: Array, index: Array, xp: Xp) -> Array:
 def comb_score(lines_db: Array, df: float, rates: np.ndarray, harmonics: int, cap_db: float, xp: Xp) -> Array:
     """How well a comb of lines at multiples of each candidate rate fits: [..., len(rates)], in dB.
 
-    The logarithm of a harmonic product (Noll 1969): capped prominences at k*f are summed, and those half way between, at
-    (k-1/2)*f, are taken off (subharmonic-to-harmonic ratio, Sun 2002), so that a comb of spacing f scores at f: 2f misses its
-    odd lines and f/2 has empty places.
+    The logarithm of a harmonic product (Noll 1969): capped prominences at k*f are summed, and those half way between,
+    at (k-1/2)*f, are taken off (subharmonic-to-harmonic ratio, Sun 2002), so that a comb of spacing f scores at f: 2f
+    misses its odd lines and f/2 has empty places.
     """
     clipped = xp.clip(lines_db, 0.0, cap_db)
     wide, top = widen(clipped, xp), lines_db.shape[-1] - 1

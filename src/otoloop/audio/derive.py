@@ -1,9 +1,9 @@
 """Facts that follow from the sound together with sensors and the machine's geometry: turns, orders, mesh frequency.
 
-Bearing orders (events a turn) are kinematics of a bearing whose outer ring stands still, with n balls of diameter d on pitch
-diameter D at contact angle a (Randall & Antoni 2011, Rolling element bearing diagnostics, eq. 1-4):
-outer race n/2 (1 - d/D cos a), inner race n/2 (1 + d/D cos a), ball spin D/(2d) (1 - (d/D cos a)^2); a ball defect hits both races,
-so it strikes twice a spin.
+Bearing orders (events a turn) are kinematics of a bearing whose outer ring stands still, with n balls of diameter d on
+pitch diameter D at contact angle a (Randall & Antoni 2011, Rolling element bearing diagnostics, eq. 1-4): outer race
+n/2 (1 - d/D cos a), inner race n/2 (1 + d/D cos a), ball spin D/(2d) (1 - (d/D cos a)^2); a ball defect hits both
+races, so it strikes twice a spin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def derive(
 
     Args:
         evidence: what was measured from the sound.
-        sensors: mean values while the clip was recorded (``speed_rpm``, ``vibration_rms_mm_s``, ``current_a``, ``temperature_c``).
+        sensors: mean values while the clip was recorded (``speed_rpm``, ``vibration_rms_mm_s``, ``current_a``,
+            ``temperature_c``).
         machine: its entry of machines.yaml (``nominal_speed_rpm``, ``bearing``, ``gears``, ``mains_hz``).
 
     Returns:
@@ -52,12 +53,16 @@ def _sensed(sensors: Mapping[str, float], machine: Mapping[str, Any]) -> dict[st
     out = {}
     for key, share in SENSOR_UNCERTAINTY.items():
         value = sensors.get(key)
-        good = value is not None and math.isfinite(value)
-        out[key] = Measured(value=float(value), uncertainty=abs(value) * share, reliable=True) if good and value is not None else _NONE
+        out[key] = _NONE if value is None or not math.isfinite(value) else _known(float(value), share)
     nominal = machine.get("nominal_speed_rpm")
     if out["speed_rpm"].value is None and nominal:
         out["speed_rpm"] = Measured(value=float(nominal), uncertainty=nominal * NOMINAL_UNCERTAINTY, reliable=False)
     return out
+
+
+def _known(value: float, share: float) -> Measured:
+    """Make a trusted value with a relative half-width."""
+    return Measured(value=value, uncertainty=abs(value) * share, reliable=True)
 
 
 def bearing_orders(bearing: Mapping[str, Any] | None) -> dict[str, Measured]:
@@ -68,23 +73,28 @@ def bearing_orders(bearing: Mapping[str, Any] | None) -> dict[str, Measured]:
     n, ratio = float(bearing["n_balls"]), float(bearing["d_ball_mm"]) / float(bearing["d_pitch_mm"])
     lean = ratio * math.cos(math.radians(float(bearing.get("contact_deg") or 0.0)))
     orders = (n / 2 * (1 - lean), n / 2 * (1 + lean), (1 - lean**2) / ratio)
-    return {key: Measured(value=order, uncertainty=order * SLIP, reliable=True) for key, order in zip(keys, orders, strict=True)}
+    return {key: _known(order, SLIP) for key, order in zip(keys, orders, strict=True)}
 
 
 def _scaled(m: Measured, factor: float) -> Measured:
-    """A multiple of a measured value."""
+    """Multiply a measured value."""
     if m.value is None:
         return _NONE
     return Measured(value=m.value * factor, uncertainty=(m.uncertainty or 0.0) * abs(factor), reliable=m.reliable)
 
 
 def _ratio(above: Measured, below: Measured) -> Measured:
-    """A quotient; relative uncertainties add in squares (GUM, 5.1.6)."""
+    """Divide; relative uncertainties add in squares (GUM, 5.1.6)."""
     if above.value is None or not below.value:
         return _NONE
     value = above.value / below.value
-    share = math.hypot((above.uncertainty or 0.0) / abs(above.value or 1.0), (below.uncertainty or 0.0) / abs(below.value))
+    share = math.hypot(_share(above), _share(below))
     return Measured(value=value, uncertainty=abs(value) * share, reliable=above.reliable and below.reliable)
+
+
+def _share(m: Measured) -> float:
+    """Relative uncertainty."""
+    return (m.uncertainty or 0.0) / abs(float(m.value or 1.0))
 
 
 def _mesh(shaft: Measured, gears: Sequence[Any] | None) -> Measured:

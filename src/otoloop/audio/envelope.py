@@ -1,24 +1,29 @@
-"""What the envelope of a clip says: impacts, their rate, and slow modulation. Batch first, numpy or torch (see arrays.py)."""
+"""What the envelope of a clip says: impacts, their rate, slow modulation. Batch first, numpy or torch.
+
+Envelope analysis as in Randall & Antoni 2011 (Rolling element bearing diagnostics - a tutorial): a band is brought down to
+zero, its amplitude is taken, and the spectrum of that amplitude shows what repeats.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from otoloop.audio.arrays import (
-    Array, Xp, amax, comb_score, const, decibel, frames, is_torch, parabola, pick, prominence,
-)  # fmt: skip
+from otoloop.audio.arrays import Array, Xp, amax, comb_score, const, decibel, frames, parabola, pick, prominence
+from otoloop.audio.lines import nearest_peak
 from otoloop.audio.spectrum import RATE
 
-BANDS_HZ = ((1000, 3000), (2000, 4000), (3000, 5000), (4000, 6000), (5000, 7000), (6000, 8000))
-ENV_RATE = 4000
+RESONANCE_BANDS_HZ = tuple((low, low + 2000) for low in range(1000, 7000, 1000))
+THUD_BAND_HZ = (150, 1150)
+SWELL_BANDS_HZ = ((30, 300, 4.5), (500, 8000, 40.0))
+"""Bands in which modulation is sought, and up to what rate: in the lowest, faster beats are just rotor harmonics."""
+FAST_RATE, SLOW_RATE = 4000, 200
 CAP_DB = 14.0
 
 
-def high_passed(x: Array, cut_hz: float, xp: Xp) -> tuple[Array, Array]:
-    """The signal above ``cut_hz`` [B, T] (brick wall in the frequency domain) and the full spectrum [B, T/2+1]."""
-    full = xp.fft.rfft(x)
-    keep = np.arange(full.shape[-1]) * RATE / x.shape[-1] >= cut_hz
-    return xp.fft.irfft(full * const(keep.astype(np.float64), x, xp), n=x.shape[-1]), full
+def high_passed(full: Array, n: int, cut_hz: float, xp: Xp) -> Array:
+    """Return the signal above ``cut_hz`` [B, n] from its spectrum ``full`` [B, n/2+1]: a brick wall."""
+    keep = np.arange(full.shape[-1]) * RATE / n >= cut_hz
+    return xp.fft.irfft(full * const(keep.astype(np.float64), full, xp), n=n)
 
 
 def kurtosis(x: Array, xp: Xp) -> Array:
@@ -28,29 +33,30 @@ def kurtosis(x: Array, xp: Xp) -> Array:
 
 
 def local_kurtosis(x: Array, xp: Xp) -> Array:
-    """Kurtosis [B] after each 1/32 s is brought to the same power, so that slow swelling does not look like impacts."""
+    """Kurtosis [B] with each 1/32 s brought to the same power, so that slow swelling does not look like impacts."""
     size = min(x.shape[-1], RATE // 32)
     square = frames(x, size, size, xp) ** 2
     power = square.mean(-1)
     return ((square**2).mean(-1) / xp.clip(power**2, 1e-30, None)).mean(-1)
 
 
-def envelopes(full: Array, n: int, xp: Xp) -> Array:
-    """Amplitude envelopes [B, bands, M] at 4 kHz of six 2 kHz bands, from the spectrum ``full`` of ``n`` samples.
+def envelope(full: Array, n: int, low: float, high: float, rate: float, xp: Xp) -> Array:
+    """Amplitude [B, M] at ``rate`` samples a second of the band from ``low`` to ``high`` Hz.
 
-    Each band's slice of the positive spectrum is brought down to zero and transformed back short: the analytic signal, decimated
-    for free (Randall & Antoni 2011, bearing diagnostics by envelope analysis).
+    The band's slice of the spectrum ``full`` (of ``n`` samples) is transformed back short: the analytic signal, decimated
+    for free. Where ``rate`` is below the band's width its power is low-passed at rate/2.
     """
-    width = round(2000 * n / RATE)
-    length = 2 * width
-    top = full.shape[-1] - 1
-    rows = [full[..., (lo := min(round(low * n / RATE), top + 1 - width)) : lo + width] for low, _ in BANDS_HZ]
-    bands = xp.stack(rows, -2)
-    return xp.abs(xp.fft.ifft(bands, n=length)) * (2.0 * length / n)
+    first, last = round(low * n / RATE), min(round(high * n / RATE), full.shape[-1] - 1)
+    length, wanted = 2 * (last - first), round(rate * n / RATE)
+    amplitude = xp.abs(xp.fft.ifft(full[..., first:last], n=length)) * (2.0 * length / n)
+    if wanted >= length:
+        return amplitude
+    power = xp.fft.irfft(xp.fft.rfft(amplitude**2)[..., : wanted // 2 + 1], n=wanted) * (wanted / length)
+    return xp.sqrt(xp.clip(power, 0.0, None))
 
 
-def envelope_lines(env: Array, rate: float, seconds: float, xp: Xp) -> tuple[Array, float, float]:
-    """Spectrum of envelopes [..., M] in dB, its bin width in Hz, and the number of averages (segments of at most ``seconds``)."""
+def envelope_lines(env: Array, rate: float, seconds: float, xp: Xp) -> tuple[Array, float, int]:
+    """Spectrum of envelopes [..., M] over their mean, in dB; its bin width in Hz; how many segments it averages."""
     size = min(env.shape[-1], round(seconds * rate))
     hop = max(1, size // 2)
     part = frames(env / xp.clip(env.mean(-1)[..., None], 1e-12, None), size, hop, xp)
@@ -58,43 +64,99 @@ def envelope_lines(env: Array, rate: float, seconds: float, xp: Xp) -> tuple[Arr
     window = np.hanning(size + 1)[:-1]
     spec = xp.fft.rfft(part * const(window, env, xp))
     power = (spec.real**2 + spec.imag**2).mean(-2) * (4.0 / float(window.sum()) ** 2)
-    return decibel(power, xp), rate / size, float(max(1, (env.shape[-1] - size) // hop + 1))
+    return decibel(power, xp), rate / size, (env.shape[-1] - size) // hop + 1
 
 
-def impulses(full: Array, n: int, xp: Xp) -> dict[str, Array]:
-    """Regular impacts: ``rate`` [B] /s (1..400), ``score`` dB of its comb in the envelope spectrum, ``first`` dB of its first line, ``df``.
+def impacts(full: Array, n: int, xp: Xp) -> dict[str, Array]:
+    """Regular impacts that ring above 1 kHz (3 to 400 a second)."""
+    bands = [envelope(full, n, low, high, FAST_RATE, xp) for low, high in RESONANCE_BANDS_HZ]
+    size = min(band.shape[-1] for band in bands)
+    return _comb(xp.stack([band[..., :size] for band in bands], -2), FAST_RATE, 2.0, 400.0, xp)
 
-    The comb is sought in all six bands and the best is kept (the band that carries the resonance).
+
+def thuds(full: Array, n: int, xp: Xp) -> dict[str, Array]:
+    """Regular dull impacts below 1 kHz (1 to 20 a second)."""
+    return _comb(envelope(full, n, *THUD_BAND_HZ, SLOW_RATE, xp)[..., None, :], SLOW_RATE, 4.0, 20.0, xp)
+
+
+def _comb(env: Array, env_rate: float, seconds: float, top: float, xp: Xp) -> dict[str, Array]:
+    """Find the strongest comb in the envelope spectra of [B, bands, M]; the best band is kept.
+
+    Returns:
+        ``rate`` [B] /s; ``excess`` dB of the comb's score over what noise reaches; ``first`` dB of its first line over the
+        floor; ``burst``, the band's fourth moment over squared second (2 for Gaussian noise, 1 for a steady tone, more for
+        impacts); ``df`` Hz.
     """
-    db, df, _ = envelope_lines(envelopes(full, n, xp), ENV_RATE, 4.0, xp)
-    db = db[..., : int(1650 / df)]
+    db, df, averages = envelope_lines(env, env_rate, seconds, xp)
+    db = db[..., : int(4.1 * top / df)]
     lines = prominence(db, 41, 3, xp)
-    rates = np.arange(max(1.0, 6 * df), 400.0, df / 2)
+    rates = np.arange(max(1.0, 6 * df), top, df / 2)
     score = comb_score(lines, df, rates, 4, CAP_DB, xp)
     band = xp.argmax(amax(score, xp), -1)
-    lines, db = _row(lines, band, xp), _row(db, band, xp)
-    score = _row(score, band, xp)
-    best = xp.argmax(score, -1)
-    rate, first = _refine(db, lines, const(rates, db, xp)[best], df, xp)
-    return {"rate": rate, "score": amax(score, xp), "first": first, "df": 0.0 * rate + df}
+    lines, db, score, env = (_row(x, band, xp) for x in (lines, db, score, env))
+    # capped scores tie between a comb and its sidebands; the heights of the lines decide
+    best = xp.argmax(score + 0.1 * comb_score(lines, df, rates, 4, 60.0, xp), -1)
+    rate = _true_spacing(db, lines, const(rates, db, xp)[best], df, xp)
+    rate, first = _refine(db, lines, rate, df, xp)
+    burst = (env**4).mean(-1) / xp.clip((env**2).mean(-1) ** 2, 1e-30, None)
+    excess = amax(score, xp) - (16.0 + 20.0 / averages**0.5)
+    return {"rate": rate, "excess": excess, "first": first, "burst": burst, "df": 0.0 * rate + df}
+
+
+def _true_spacing(db: Array, lines: Array, rate: Array, df: float, xp: Xp) -> Array:
+    """Correct a comb found at a multiple or at a part of its spacing by the levels of its lines.
+
+    A third (fifth) of the rate is right when every line between stands as high. A multiple m is right when line m, and line
+    2m again, stands above both its neighbours: the others are then sidebands, or two kinds of impact in turn (a rolling
+    element strikes both races).
+    """
+
+    def level(at: Array) -> Array:
+        return pick(db, nearest_peak(lines, at / df, xp)[0], xp)
+
+    for part in (3, 5):
+        weakest = level(rate / part)
+        for k in range(2, part):
+            weakest = xp.minimum(weakest, level(k * rate / part))
+        rate = xp.where((weakest > level(rate) - 5.0) & (rate / part >= 4 * df), rate / part, rate)
+    return _centre(db, rate * _multiple(lines, db, rate, df, xp), df, xp)
+
+
+def _centre(db: Array, rate: Array, df: float, xp: Xp) -> Array:
+    """Move a comb from a slow modulation's sideband (within 6 %) to the line it belongs to, the highest."""
+    offsets = np.arange(-12, 13, 2)
+    heights = []
+    for offset in offsets * df:
+        pair = [pick(db, nearest_peak(db, k * (rate + offset) / df, xp)[0], xp) for k in (1, 2)]
+        heights.append(xp.where(xp.abs(0.0 * rate + offset) <= 0.06 * rate, pair[0] + pair[1], pair[0] - 400.0))
+    return rate + const(offsets * df, db, xp)[xp.argmax(xp.stack(heights, -1), -1)]
+
+
+def _multiple(lines: Array, db: Array, rate: Array, df: float, xp: Xp) -> Array:
+    """Find the smallest multiple m in 2..8 whose lines m and 2m stand above both their neighbours, else 1."""
+    found = [nearest_peak(lines, k * rate / df, xp) for k in range(1, 18)]
+    level, height = [pick(db, at, xp) for at, _ in found], [h for _, h in found]
+    factor = 0.0 * rate + 1.0
+    for m in range(8, 1, -1):
+        here = xp.minimum(level[m - 1] - level[m - 2], level[m - 1] - level[m])
+        again = xp.minimum(level[2 * m - 1] - level[2 * m - 2], level[2 * m - 1] - level[2 * m])
+        clear = (xp.minimum(height[m - 1], height[2 * m - 1]) > 9.0) & ((2 * m + 1) * rate < (db.shape[-1] - 2) * df)
+        factor = xp.where((here > 2.0) & (again > 1.0) & clear, 0.0 * factor + m, factor)
+    return factor
 
 
 def _row(x: Array, index: Array, xp: Xp) -> Array:
     """Row ``index`` [B] of [B, rows, F]."""
-    return x[xp.arange(x.shape[0], device=x.device) if is_torch(xp) else np.arange(x.shape[0]), index]
+    return x[const(np.arange(x.shape[0]), x, xp), index]
 
 
 def _refine(db: Array, lines: Array, rate: Array, df: float, xp: Xp) -> tuple[Array, Array]:
-    """The comb's spacing from its first four lines, weighted by harmonic number, and the height of the first."""
+    """Find the comb's spacing from its first four lines, weighted by harmonic number, and the height of the first."""
     total: Array = 0.0
     weights: Array = 0.0
     first = None
-    last = db.shape[-1] - 1
     for k in (1, 2, 3, 4):
-        near = xp.round(rate * k / df)
-        near = xp.clip(near.to(xp.int64) if is_torch(xp) else near.astype(np.int64), 1, last - 1)
-        around = xp.stack([pick(lines, near + step, xp) for step in (-1, 0, 1)], -1)
-        at, height = near - 1 + xp.argmax(around, -1), amax(around, xp)
+        at, height = nearest_peak(lines, rate * k / df, xp)
         first = height if first is None else first
         good = (height > 8.0) * (0.0 * rate + 1.0)
         total = total + good * k * (at + parabola(db, at, xp)) * df
@@ -102,24 +164,26 @@ def _refine(db: Array, lines: Array, rate: Array, df: float, xp: Xp) -> tuple[Ar
     return xp.where(weights > 0, total / xp.clip(weights, 1.0, None), rate), first
 
 
-def modulation(x: Array, xp: Xp) -> dict[str, Array]:
-    """Slow swelling of the sound above 500 Hz: ``hz`` [B] (0.5..40), ``depth`` (0..1), ``level`` dB over the floor, ``df``.
+def modulation(full: Array, n: int, xp: Xp) -> dict[str, Array]:
+    """Slow swelling: ``hz`` [B] (0.5..40), ``depth`` (0..1), ``level`` dB over the floor, ``df`` Hz; the clearest band's.
 
-    ``x`` is the signal already high-passed. Its power, low-passed at 100 Hz, gives the envelope at 200 Hz; the depth m of
-    (1 + m cos) is twice the line's amplitude over the mean.
+    The depth m of (1 + m cos) is twice the envelope line's amplitude over the mean.
     """
-    count = x.shape[-1] * 200 // RATE
-    slow = xp.fft.irfft(xp.fft.rfft(x * x)[..., : count // 2 + 1], n=count) * (count / x.shape[-1])
-    env = xp.sqrt(xp.clip(slow, 0.0, None))
-    db, df, _ = envelope_lines(env, 200.0, 8.0, xp)
+    found = [_swell(envelope(full, n, low, high, SLOW_RATE, xp), top, xp) for low, high, top in SWELL_BANDS_HZ]
+    low, high = found
+    better = low["level"] > high["level"]
+    return {key: xp.where(better, low[key], high[key]) for key in high}
+
+
+def _swell(env: Array, top_hz: float, xp: Xp) -> dict[str, Array]:
+    """Find the strongest line of an envelope [B, M] up to ``top_hz``; of several within 3 dB (harmonics) the lowest."""
+    db, df, _ = envelope_lines(env, SLOW_RATE, 8.0, xp)
     lines = prominence(db, 41, 3, xp)
-    low, high = max(2, round(max(0.5, 2.0 * df) / df)), min(round(40.0 / df), db.shape[-1] - 2)
-    inside = lines[..., low : high + 1]
-    shown = db[..., low : high + 1]
+    low, high = max(2, round(0.5 / df)), min(round(top_hz / df), db.shape[-1] - 2)
+    inside, shown = lines[..., low : high + 1], db[..., low : high + 1]
     top = amax(xp.where(inside > 6.0, shown, 0.0 * shown - 200.0), xp, True)
-    # several lines within 3 dB are harmonics of one swelling: the lowest is it
-    enough = (shown >= top - 3.0) & (inside > 6.0)
-    at = xp.argmax(enough * const(np.ones(enough.shape[-1]), db, xp), -1) + low
+    enough = ((shown >= top - 3.0) & (inside > 6.0)) * const(np.ones(high + 1 - low), db, xp)
+    at = xp.argmax(enough, -1) + low
+    depth = xp.clip(xp.sqrt(10.0 ** (pick(db, at, xp) / 10.0)), 0.0, 1.0)
     level = pick(lines, at, xp)
-    depth = xp.sqrt(10.0 ** (pick(db, at, xp) / 10.0))
-    return {"hz": (at + parabola(db, at, xp)) * df, "depth": xp.clip(depth, 0.0, 1.0), "level": level, "df": 0.0 * level + df}
+    return {"hz": (at + parabola(db, at, xp)) * df, "depth": depth, "level": level, "df": 0.0 * level + df}

@@ -1,8 +1,10 @@
-"""Facts measured from a sound by signal processing, each with an honest uncertainty and a flag that says whether to believe it.
+"""Facts measured from a sound by signal processing, each with an honest uncertainty and a flag that says whether to
+believe it.
 
-``measure_batch`` works on many clips at once in numpy or torch (also on a GPU) with the same code; ``measure`` is one clip in
-numpy. Everything is measured at 16 kHz. Uncertainties are half-widths that hold in about 95 % of cases (GUM, k = 2). A fact that
-does not stand out of the noise has ``reliable=False``; what could not be measured has ``value=None``. Silence has a level only.
+``measure_batch`` works on many clips at once in numpy or torch (also on a GPU) with the same code; ``measure`` is one
+clip in numpy. Everything is measured at 16 kHz. Uncertainties are half-widths that hold in about 95 % of cases (GUM,
+k = 2). A fact that does not stand out of the noise has ``reliable=False``; what could not be measured has
+``value=None``. Silence has a level only.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from otoloop.audio import envelope, spectrum
+from otoloop.audio import envelope, lines, spectrum
 from otoloop.audio.arrays import Array, Xp, is_torch, lists
 from otoloop.errors import OtoloopError
 from otoloop.records import Evidence, Measured
@@ -19,15 +21,15 @@ from otoloop.records import Evidence, Measured
 RATE = spectrum.RATE
 SILENT_DBFS = -70.0
 MIN_SECONDS = 0.1
-IMPULSE_SCORE_DB, IMPULSE_FIRST_DB = 26.0, 9.0
+IMPULSE_FIRST_DB, IMPULSE_BURST = 9.0, 2.3
 MODULATION_DB, MODULATION_DEPTH = 12.0, 0.05
 IMPULSIVE_KURTOSIS = 3.8
 STEADY_DB = 2.0
 FUNDAMENTAL_SCORE_DB = 25.0
 _CHUNK = {"numpy": 16, "torch": 512}
 KEYS = (
-    "duration_s", "rms_dbfs", "peak_dbfs", "crest_db", "kurtosis", "centroid_hz", "flatness", "bands_dbfs", "band", "tones", "f0_hz",
-    "hum_hz", "impulsive", "impulse_rate_hz", "modulation_hz", "modulation_depth", "steady",
+    "duration_s", "rms_dbfs", "peak_dbfs", "crest_db", "kurtosis", "centroid_hz", "flatness", "bands_dbfs", "band", "tones",
+    "f0_hz", "hum_hz", "impulsive", "impulse_rate_hz", "modulation_hz", "modulation_depth", "steady",
 )  # fmt: skip
 
 
@@ -75,12 +77,13 @@ def _facts(x: Array, xp: Xp) -> dict[str, list[Any]]:
     """All features of a chunk as plain lists of length B."""
     x = x - x.mean(-1)[..., None]
     s = spectrum.spectrum(x, xp)
-    above, full = envelope.high_passed(x, 1000.0, xp)
-    speech, _ = envelope.high_passed(x, 500.0, xp)
+    full = xp.fft.rfft(x)
+    above = envelope.high_passed(full, x.shape[-1], 1000.0, xp)
     groups: dict[str, dict[str, Array]] = {
-        "level": spectrum.levels(x, xp), "balance": spectrum.balance(s, xp), "tone": spectrum.tones(s, xp),
-        "f0": spectrum.fundamental(s, xp), "hum": spectrum.hum(s, xp), "impulse": envelope.impulses(full, x.shape[-1], xp),
-        "mod": envelope.modulation(speech, xp),
+        "level": spectrum.levels(x, xp), "balance": spectrum.balance(s, xp), "tone": lines.tones(s, xp),
+        "f0": lines.fundamental(s, xp), "hum": lines.hum(s, xp), "impact": envelope.impacts(full, x.shape[-1], xp),
+        "thud": envelope.thuds(full, x.shape[-1], xp),
+        "mod": envelope.modulation(full, x.shape[-1], xp),
         "kurt": {"plain": envelope.kurtosis(above, xp), "local": envelope.local_kurtosis(above, xp)},
     }  # fmt: skip
     facts = {f"{group}.{name}": lists(value) for group, rows in groups.items() for name, value in rows.items()}
@@ -130,23 +133,29 @@ def _lines(f: dict[str, Any]) -> dict[str, Measured]:
         for hz, level, start, end in zip(f["tone.f"], f["tone.level"], f["tone.start"], f["tone.end"], strict=True)
         if level > 0
     ]
-    harmonic = f["f0.score"] >= FUNDAMENTAL_SCORE_DB and f["f0.lines"] >= 3 and f["f0.first"] > 6.0
+    harmonic = f["f0.score"] >= FUNDAMENTAL_SCORE_DB and f["f0.count"] >= 3 and f["f0.first"] > 6.0
     mains = f["hum.hz"] if f["hum.lines"] >= 3 else None
     return {
         "tones": Measured(value=found, uncertainty=f["df"] / 2, reliable=bool(found)),
-        "f0_hz": Measured(value=f["f0.f0"] if f["f0.lines"] >= 2 else None, uncertainty=f["df"] / 2, reliable=harmonic),
+        "f0_hz": Measured(value=f["f0.f0"] if f["f0.count"] >= 2 else None, uncertainty=f["df"] / 2, reliable=harmonic),
         "hum_hz": Measured(value=mains, uncertainty=f["df"] / 2 if mains else None, reliable=mains is not None),
     }
 
 
 def _rhythm(f: dict[str, Any], seconds: float) -> dict[str, Measured]:
     """Impacts and modulation."""
-    regular = f["impulse.score"] >= IMPULSE_SCORE_DB and f["impulse.first"] >= IMPULSE_FIRST_DB
-    rate = f["impulse.rate"]
+    kind = "impact" if _regular(f, "impact") or not _regular(f, "thud") else "thud"
+    rate, df = f[f"{kind}.rate"], f[f"{kind}.df"]
     swelling = f["mod.level"] >= MODULATION_DB and f["mod.depth"] >= MODULATION_DEPTH
     return {
         "impulsive": Measured(value=f["kurt.local"] >= IMPULSIVE_KURTOSIS, uncertainty=None, reliable=seconds >= 0.5),
-        "impulse_rate_hz": Measured(value=rate, uncertainty=max(f["impulse.df"], 0.005 * rate), reliable=regular),
+        "impulse_rate_hz": Measured(value=rate, uncertainty=max(df / 2, 0.005 * rate), reliable=_regular(f, kind)),
         "modulation_hz": Measured(value=f["mod.hz"], uncertainty=f["mod.df"] / 2 + 0.005 * f["mod.hz"], reliable=swelling),
         "modulation_depth": Measured(value=f["mod.depth"], uncertainty=0.05 + 0.1 * f["mod.depth"], reliable=swelling),
     }
+
+
+def _regular(f: dict[str, Any], kind: str) -> bool:
+    """Tell whether a comb in the envelope is a train of impacts: it stands out, with its first line, of a bursting band."""
+    clear = f[f"{kind}.excess"] > 0.0 and f[f"{kind}.first"] >= IMPULSE_FIRST_DB
+    return bool(clear and f[f"{kind}.burst"] >= IMPULSE_BURST)
