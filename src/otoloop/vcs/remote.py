@@ -1,0 +1,191 @@
+"""Where DVC keeps data, and the proof that something is really there: size and md5, not DVC's word for it."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from otoloop import store
+from otoloop.errors import OtoloopError
+from otoloop.store.failures import NotFound
+from otoloop.store.s3 import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """One thing that DVC tracks: a file, or a folder whose md5 ends in ``.dir``."""
+
+    path: str
+    md5: str
+    size: int | None = None
+
+
+class Remote(ABC):
+    """A DVC remote as far as checking goes."""
+
+    url: str
+
+    @abstractmethod
+    def reachable(self) -> bool:
+        """Whether the place itself is there."""
+
+    @abstractmethod
+    def problem(self, out: Out) -> str | None:
+        """Why the object of ``out`` is not as it should be, or None."""
+
+    @abstractmethod
+    def read(self, md5: str) -> bytes:
+        """The bytes kept under a checksum."""
+
+
+class FolderRemote(Remote):
+    """A remote in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.url = folder, str(folder)
+
+    def reachable(self) -> bool:
+        """See `Remote.reachable`."""
+        return self.folder.is_dir()
+
+    def problem(self, out: Out) -> str | None:
+        """See `Remote.problem`."""
+        path = self.folder / _key(out.md5)
+        if not path.is_file():
+            return "is missing"
+        if out.size is not None and path.stat().st_size != out.size and not out.md5.endswith(".dir"):
+            return f"has {path.stat().st_size} bytes instead of {out.size}"
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return None if found == out.md5.removesuffix(".dir") else f"has md5 {found} instead of {out.md5}"
+
+    def read(self, md5: str) -> bytes:
+        """See `Remote.read`."""
+        return (self.folder / _key(md5)).read_bytes()
+
+
+class S3Remote(Remote):
+    """A remote in a bucket."""
+
+    def __init__(self, client: ObjectStore, url: str) -> None:
+        parts = urlsplit(url)
+        self.client, self.url, self.bucket, self.prefix = client, url, parts.netloc, parts.path.strip("/")
+
+    def reachable(self) -> bool:
+        """See `Remote.reachable`."""
+        return self.client.bucket_exists(self.bucket)
+
+    def problem(self, out: Out) -> str | None:
+        """See `Remote.problem`; an etag that is no plain md5 (parts, encryption) means reading the object back."""
+        info = self.client.head(self.bucket, self._key(out.md5))
+        if info is None:
+            return "is missing"
+        if out.size is not None and info.size != out.size and not out.md5.endswith(".dir"):
+            return f"has {info.size} bytes instead of {out.size}"
+        wanted = out.md5.removesuffix(".dir")
+        if info.etag == wanted:
+            return None
+        found = self.client.md5(self.bucket, self._key(out.md5))
+        return None if found == wanted else f"has md5 {found} instead of {wanted}"
+
+    def read(self, md5: str) -> bytes:
+        """See `Remote.read`."""
+        return self.client.get(self.bucket, self._key(md5))
+
+    def _key(self, md5: str) -> str:
+        return f"{self.prefix}/{_key(md5)}".lstrip("/")
+
+
+def _key(md5: str) -> str:
+    """Where DVC 3 keeps an object below its remote."""
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def remote_url(workspace: Path) -> str:
+    """The URL of the default remote.
+
+    Raises:
+        OtoloopError: there is none.
+    """
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([workspace / ".dvc" / "config", workspace / ".dvc" / "config.local"], encoding="utf-8")
+    name = config.get("core", "remote", fallback="")
+    for section in (f"'remote \"{name}\"'", f'remote "{name}"'):
+        if url := config.get(section, "url", fallback=""):
+            return url
+    raise OtoloopError(f"{workspace} has no default DVC remote.", "Set one: `dvc remote add --default storage URL`.")
+
+
+def folder_of(workspace: Path, url: str) -> Path | None:
+    """The folder of a local remote (relative URLs count from ``.dvc``), None for others."""
+    return None if "://" in url else (workspace / ".dvc" / url).resolve()
+
+
+def open_remote(workspace: Path, services: Path) -> Remote:
+    """The default remote of a workspace."""
+    url = remote_url(workspace)
+    folder = folder_of(workspace, url)
+    if folder is not None:
+        return FolderRemote(folder)
+    if url.startswith("s3://"):
+        return S3Remote(store.connect(services), url)
+    raise OtoloopError(f"The DVC remote {url} cannot be verified.", "Use an s3:// remote or a folder.")
+
+
+def outs_of(path: Path) -> list[Out]:
+    """What a ``.dvc`` file names, or what all stages of a ``dvc.lock`` made.
+
+    Raises:
+        OtoloopError: there is no such file, or it is damaged.
+    """
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        stages = data["stages"].values() if "stages" in data else [data]
+        rows = [row for stage in stages for row in stage.get("outs", [])]
+        return [Out(row["path"], row["md5"], row.get("size")) for row in rows]
+    except FileNotFoundError:
+        raise OtoloopError(
+            f"There is no {path}: nothing was added to DVC under that name.", "Run `dvc add` first."
+        ) from None
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as err:
+        raise OtoloopError(f"{path} is damaged: {err}.", f"Restore it: `git checkout -- {path.name}`.") from None
+
+
+def verify(remote: Remote, outs: Iterable[Out]) -> None:
+    """Check every out and, for folders, every file that the folder's list names.
+
+    Raises:
+        OtoloopError: something is missing or differs; names up to three.
+    """
+    objects: list[Out] = []
+    for out in outs:
+        objects.append(out)
+        if out.md5.endswith(".dir"):
+            objects += _listed(remote, out)
+    with ThreadPoolExecutor(8) as pool:
+        checked = zip(objects, pool.map(remote.problem, objects), strict=True)
+    bad = [f"{out.path} {why}" for out, why in checked if why]
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise OtoloopError(f"In the DVC remote {remote.url}: {'; '.join(bad[:3])}{more}.", "Run `dvc push` again.")
+
+
+def _listed(remote: Remote, out: Out) -> list[Out]:
+    """The files of a folder, read from the remote's own copy of the list."""
+    try:
+        rows = json.loads(remote.read(out.md5))
+        return [Out(f"{out.path}/{row['relpath']}", row["md5"]) for row in rows]
+    except (NotFound, FileNotFoundError):
+        return []  # the missing list itself is reported
+    except (ValueError, KeyError, TypeError):
+        return []  # a damaged list has another md5: reported too

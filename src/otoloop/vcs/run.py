@@ -1,0 +1,129 @@
+"""Running git and dvc: the workspace's environment, no questions asked, and failures in one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from otoloop.errors import OtoloopError
+from otoloop.workspace import environment
+
+NOT_OURS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "DVC_ROOT")
+"""Set inside hooks and by some tools: they would point our commands at another repository."""
+STALE_LOCK_S = 5.0
+
+OnLine = Callable[[str], None]
+
+
+def child_env(folder: Path, services: Path) -> dict[str, str]:
+    """The environment of commands that work in ``folder`` with the servers of ``services`` (usually the same)."""
+    env = {name: value for name, value in environment(services).items() if name not in NOT_OURS}
+    return env | {"OTOLOOP_WORKSPACE": str(folder.resolve()), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
+
+
+def git(
+    folder: Path, *arguments: str, check: bool = True, services: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run git in a folder.
+
+    Raises:
+        OtoloopError: it failed and ``check`` is set; carries git's own words.
+    """
+    command = ["git", *arguments]
+    env = child_env(folder, services or folder)
+    done = _capture(command, folder, env)
+    if done.returncode and "index.lock" in done.stderr and _drop_stale_lock(folder):
+        done = _capture(command, folder, env)
+    if check and done.returncode:
+        raise _failed(command, done.stderr or done.stdout)
+    return done
+
+
+def dvc(folder: Path, *arguments: str, services: Path | None = None, on_line: OnLine | None = None) -> str:
+    """Run dvc in a folder, waiting for its repository lock instead of giving up after 3 s; returns its output.
+
+    Raises:
+        OtoloopError: it failed; carries dvc's own words (so it never runs with ``-q``, which hides them).
+    """
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+    lines: list[str] = []
+    process = subprocess.Popen(
+        command, cwd=folder, env=child_env(folder, services or folder), text=True, errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if on_line:
+                on_line(lines[-1])
+        code = process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if code:
+        raise _failed(["dvc", *arguments], "\n".join(lines))
+    return "\n".join(lines)
+
+
+def _capture(command: Sequence[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run to the end with the output kept."""
+    try:
+        return subprocess.run(
+            command, cwd=folder, env=env, text=True, errors="replace", capture_output=True, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError as err:
+        if not folder.is_dir():
+            raise OtoloopError(f"There is no folder {folder}.", "Check the path.") from err
+        raise OtoloopError(f"The command {command[0]} is not installed.", f"Install {command[0]}.") from err
+
+
+def _failed(command: Sequence[str], output: str) -> OtoloopError:
+    """The command and what it said was wrong."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    marked = [line for line in lines if line.lower().startswith(("error", "fatal", "failed"))]
+    words = " ".join(marked or lines[-2:]) or "it said nothing"
+    shown = " ".join(command)
+    return OtoloopError(f"`{shown}` failed: {words[:600]}", _remedy(words))
+
+
+def _remedy(words: str) -> str:
+    """What usually helps."""
+    low = words.lower()
+    if "could not connect" in low or "endpoint" in low or "connection" in low:
+        return "Start the S3 server with `otoloop up --only s3`, or check OTOLOOP_S3_ENDPOINT."
+    if "credentials" in low or "forbidden" in low or "access denied" in low:
+        return "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    if "no space left" in low:
+        return "Free some disk space, then run the same command again."
+    if "dubious ownership" in low:
+        return "The folder belongs to another user: run the command as its owner."
+    return "Correct what it names, then run the same command again; nothing was half done."
+
+
+def _drop_stale_lock(folder: Path) -> bool:
+    """Remove the index lock of a git that was killed: it is old and no git works in this folder."""
+    lock = folder / ".git" / "index.lock"
+    try:
+        if time.time() - lock.stat().st_mtime < STALE_LOCK_S or any(
+            _works_in(p, folder) for p in psutil.process_iter()
+        ):
+            return False
+        lock.unlink()
+        return True
+    except OSError:
+        return False
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process is a git inside the folder."""
+    try:
+        return bool(process.name() == "git" and Path(process.cwd()).is_relative_to(folder.resolve()))
+    except (psutil.Error, OSError):
+        return False

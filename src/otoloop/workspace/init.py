@@ -1,0 +1,83 @@
+"""`otoloop init`: a workspace of one's own from the files that this package carries."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from otoloop import vcs
+from otoloop.errors import OtoloopError
+
+TEMPLATES = resources.files("otoloop.workspace") / "templates"
+OWN = {
+    "params.yaml.tmpl": "params.yaml",
+    "machines.yaml.tmpl": "machines.yaml",
+    "gitignore.tmpl": ".gitignore",
+    "dvcignore.tmpl": ".dvcignore",
+    "dvc_config.tmpl": ".dvc/config",
+}
+"""Templates with the prefix filled in. All others are copies of this repository's own files, taken over as they are."""
+# bucket names have 3 to 63 characters; the longest ending is "-incoming"
+_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,52}[a-z0-9])?")
+
+
+def init(folder: Path, *, prefix: str = "otoloop") -> Path:
+    """Make a workspace: git and DVC repository, the pipeline, the flows, parameters, and a first commit.
+
+    Args:
+        folder: new, or with files of the user's own that none of ours would replace.
+        prefix: start of the bucket names; give workspaces that share an S3 store different ones.
+
+    Returns:
+        The workspace's absolute path.
+
+    Raises:
+        OtoloopError: a file of ours is there already, or the prefix cannot be part of a bucket name.
+    """
+    if not _PREFIX.fullmatch(prefix) or "--" in prefix:
+        raise OtoloopError(
+            f"The prefix {prefix!r} cannot start a bucket name.", "Use lower-case letters, digits and dashes."
+        )
+    folder = folder.resolve()
+    files = _files(prefix)
+    _require_room(folder, files)
+    folder.mkdir(parents=True, exist_ok=True)
+    repo = vcs.create(folder)
+    _write(folder, files)
+    repo.commit([*files, ".dvc/.gitignore"], "Start an otoloop workspace")
+    return folder
+
+
+def _files(prefix: str) -> dict[str, str]:
+    """Every file of a new workspace by its path."""
+    files = {}
+    for name, text in _templates().items():
+        target = OWN.get(name)
+        files[target or name.removesuffix(".tmpl")] = Template(text).substitute(prefix=prefix) if target else text
+    return files
+
+
+def _templates() -> dict[str, str]:
+    """The carried files by their path below the templates folder."""
+    with resources.as_file(TEMPLATES) as root:
+        return {str(p.relative_to(root)): p.read_text(encoding="utf-8") for p in sorted(root.rglob("*.tmpl"))}
+
+
+def _require_room(folder: Path, files: dict[str, str]) -> None:
+    """Refuse to replace anything."""
+    if folder.exists() and not folder.is_dir():
+        raise OtoloopError(f"{folder} is a file.", "Give a folder.")
+    for name in files:
+        if (folder / name).exists():
+            raise OtoloopError(
+                f"{folder / name} exists already.", "Give a new folder; an existing workspace needs no init."
+            )
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    """Write the files."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
