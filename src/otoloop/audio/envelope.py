@@ -1,7 +1,7 @@
 """What the envelope of a clip says: impacts, their rate, slow modulation. Batch first, numpy or torch.
 
-Envelope analysis as in Randall & Antoni 2011 (Rolling element bearing diagnostics - a tutorial): a band is brought down to
-zero, its amplitude is taken, and the spectrum of that amplitude shows what repeats.
+Envelope analysis as in Randall & Antoni 2011 (Rolling element bearing diagnostics - a tutorial): a band is brought
+down to zero, its amplitude is taken, and the spectrum of that amplitude shows what repeats.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def local_kurtosis(x: Array, xp: Xp) -> Array:
 def envelope(full: Array, n: int, low: float, high: float, rate: float, xp: Xp) -> Array:
     """Amplitude [B, M] at ``rate`` samples a second of the band from ``low`` to ``high`` Hz.
 
-    The band's slice of the spectrum ``full`` (of ``n`` samples) is transformed back short: the analytic signal, decimated
-    for free. Where ``rate`` is below the band's width its power is low-passed at rate/2.
+    The band's slice of the spectrum ``full`` (of ``n`` samples) is transformed back short: the analytic signal,
+    decimated for free. Where ``rate`` is below the band's width its power is low-passed at rate/2.
     """
     first, last = round(low * n / RATE), min(round(high * n / RATE), full.shape[-1] - 1)
     length, wanted = 2 * (last - first), round(rate * n / RATE)
@@ -83,9 +83,9 @@ def _comb(env: Array, env_rate: float, seconds: float, top: float, xp: Xp) -> di
     """Find the strongest comb in the envelope spectra of [B, bands, M]; the best band is kept.
 
     Returns:
-        ``rate`` [B] /s; ``excess`` dB of the comb's score over what noise reaches; ``first`` dB of its first line over the
-        floor; ``burst``, the band's fourth moment over squared second (2 for Gaussian noise, 1 for a steady tone, more for
-        impacts); ``df`` Hz.
+        ``rate`` [B] /s; ``excess`` dB of the comb's score over what noise reaches; ``first`` dB of its first line
+        over the floor; ``burst``, the band's fourth moment over squared second (2 for Gaussian noise, 1 for a steady
+        tone, more for impacts); ``df`` Hz.
     """
     db, df, averages = envelope_lines(env, env_rate, seconds, xp)
     db = db[..., : int(4.1 * top / df)]
@@ -106,9 +106,9 @@ def _comb(env: Array, env_rate: float, seconds: float, top: float, xp: Xp) -> di
 def _true_spacing(db: Array, lines: Array, rate: Array, df: float, xp: Xp) -> Array:
     """Correct a comb found at a multiple or at a part of its spacing by the levels of its lines.
 
-    A third (fifth) of the rate is right when every line between stands as high. A multiple m is right when line m, and line
-    2m again, stands above both its neighbours: the others are then sidebands, or two kinds of impact in turn (a rolling
-    element strikes both races).
+    A third (fifth) of the rate is right when every line between stands as high. A multiple m is right when line m,
+    and line 2m again, stands above both its neighbours: the others are then sidebands, or two kinds of impact in turn
+    (a rolling element strikes both races).
     """
 
     def level(at: Array) -> Array:
@@ -165,7 +165,8 @@ def _refine(db: Array, lines: Array, rate: Array, df: float, xp: Xp) -> tuple[Ar
 
 
 def modulation(full: Array, n: int, xp: Xp) -> dict[str, Array]:
-    """Slow swelling: ``hz`` [B] (0.5..40), ``depth`` (0..1), ``level`` dB over the floor, ``df`` Hz; the clearest band's.
+    """Slow swelling: ``hz`` [B] (0.5..40), ``depth`` (0..1), ``level`` dB over the floor, ``df`` Hz; the clearest
+    band's.
 
     The depth m of (1 + m cos) is twice the envelope line's amplitude over the mean.
     """
@@ -185,5 +186,6 @@ def _swell(env: Array, top_hz: float, xp: Xp) -> dict[str, Array]:
     enough = ((shown >= top - 3.0) & (inside > 6.0)) * const(np.ones(high + 1 - low), db, xp)
     at = xp.argmax(enough, -1) + low
     depth = xp.clip(xp.sqrt(10.0 ** (pick(db, at, xp) / 10.0)), 0.0, 1.0)
-    level = pick(lines, at, xp)
+    slower = (at == low) & (pick(db, at - 1, xp) >= pick(db, at, xp))  # the skirt of something below the range
+    level = xp.where(slower, 0.0 * depth, pick(lines, at, xp))
     return {"hz": (at + parabola(db, at, xp)) * df, "depth": depth, "level": level, "df": 0.0 * level + df}

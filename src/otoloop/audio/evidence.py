@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from otoloop.audio import envelope, lines, spectrum
+from otoloop.audio import envelope, lines, moving, spectrum
 from otoloop.audio.arrays import Array, Xp, is_torch, lists
 from otoloop.errors import OtoloopError
 from otoloop.records import Evidence, Measured
@@ -22,10 +22,12 @@ RATE = spectrum.RATE
 SILENT_DBFS = -70.0
 MIN_SECONDS = 0.1
 IMPULSE_FIRST_DB, IMPULSE_BURST = 9.0, 2.3
-MODULATION_DB, MODULATION_DEPTH = 12.0, 0.05
-IMPULSIVE_KURTOSIS = 3.8
+MODULATION_DB, MODULATION_DEPTH = 12.0, 0.12
+IMPULSIVE_KURTOSIS = 3.4
 STEADY_DB = 2.0
 FUNDAMENTAL_SCORE_DB = 25.0
+MOVING_DB = 26.0
+RINGING_KURTOSIS, IMPACT_KURTOSIS = 4.0, 3.1
 _CHUNK = {"numpy": 16, "torch": 512}
 KEYS = (
     "duration_s", "rms_dbfs", "peak_dbfs", "crest_db", "kurtosis", "centroid_hz", "flatness", "bands_dbfs", "band", "tones",
@@ -81,6 +83,7 @@ def _facts(x: Array, xp: Xp) -> dict[str, list[Any]]:
     above = envelope.high_passed(full, x.shape[-1], 1000.0, xp)
     groups: dict[str, dict[str, Array]] = {
         "level": spectrum.levels(x, xp), "balance": spectrum.balance(s, xp), "tone": lines.tones(s, xp),
+        "move": moving.moving(x, xp),
         "f0": lines.fundamental(s, xp), "hum": lines.hum(s, xp), "impact": envelope.impacts(full, x.shape[-1], xp),
         "thud": envelope.thuds(full, x.shape[-1], xp),
         "mod": envelope.modulation(full, x.shape[-1], xp),
@@ -128,18 +131,47 @@ def _shape(f: dict[str, Any], seconds: float) -> dict[str, Measured]:
 
 def _lines(f: dict[str, Any]) -> dict[str, Measured]:
     """Tones, fundamental and mains hum."""
-    found = [
-        {"f_hz": hz, "level_db": level, "start_s": start, "end_s": end}
-        for hz, level, start, end in zip(f["tone.f"], f["tone.level"], f["tone.start"], f["tone.end"], strict=True)
-        if level > 0
-    ]
-    harmonic = f["f0.score"] >= FUNDAMENTAL_SCORE_DB and f["f0.count"] >= 3 and f["f0.first"] > 6.0
+    found = _tones(f)
     mains = f["hum.hz"] if f["hum.lines"] >= 3 else None
+    f0 = f["f0.f0"] if f["f0.count"] >= 2 else None
+    harmonic = f["f0.score"] >= FUNDAMENTAL_SCORE_DB and f["f0.count"] >= 3 and f["f0.first"] > 6.0
     return {
         "tones": Measured(value=found, uncertainty=f["df"] / 2, reliable=bool(found)),
-        "f0_hz": Measured(value=f["f0.f0"] if f["f0.count"] >= 2 else None, uncertainty=f["df"] / 2, reliable=harmonic),
+        "f0_hz": Measured(value=f0, uncertainty=f["df"] / 2, reliable=harmonic and not _is_multiple(f)),
         "hum_hz": Measured(value=mains, uncertainty=f["df"] / 2 if mains else None, reliable=mains is not None),
     }
+
+
+def _is_multiple(f: dict[str, Any]) -> bool:
+    """Tell whether the fundamental is but a multiple of the impact rate, whose lines a train of impacts shows too."""
+    ratio = f["f0.f0"] / max(f["impact.rate"], 1e-6)
+    return _regular(f, "impact") and ratio > 1.5 and abs(ratio - round(ratio)) < 0.02 * ratio
+
+
+def _tones(f: dict[str, Any]) -> list[dict[str, float]]:
+    """Steady and moving tones, the strongest first; a moving tone replaces the lines it is smeared into."""
+    steady = [_tone(f, "tone", i, 0.0) for i in range(lines.MAX_TONES) if f["tone.level"][i] > 0]
+    swaying = [_tone(f, "move", i, f["move.wobble"][i]) for i in range(moving.COUNT) if _is_moving(f, i)]
+    for tone in swaying:
+        near = [t for t in steady if abs(t["f_hz"] - tone["f_hz"]) <= moving.SPAN * tone["f_hz"]]
+        if all(t["level_db"] < tone["level_db"] for t in near):
+            steady = [t for t in steady if t not in near] + [tone]
+    if _regular(f, "impact") and f["kurt.local"] >= RINGING_KURTOSIS:
+        steady = [t for t in steady if t["f_hz"] < 500 or t["wobble_hz"] > 0]
+    return sorted(steady, key=lambda t: -t["level_db"])[: lines.MAX_TONES]
+
+
+def _is_moving(f: dict[str, Any], i: int) -> bool:
+    """Tell whether short-time peaks gather closely and often enough to be one tone that sways."""
+    wobble = f["move.wobble"][i] / max(f["move.f"][i], 1.0)
+    return bool(f["move.share"][i] >= 0.35 and f["move.level"][i] >= MOVING_DB and 0.017 <= wobble <= 0.045)
+
+
+def _tone(f: dict[str, Any], kind: str, i: int, wobble: float) -> dict[str, float]:
+    """One tone as users see it."""
+    keys = {"f_hz": "f", "level_db": "level", "start_s": "start", "end_s": "end"}
+    tone = {key: f[f"{kind}.{name}"][i] for key, name in keys.items()}
+    return tone | {"wobble_hz": wobble, "uncertainty_hz": max(f["df"] / 2, wobble / 2)}
 
 
 def _rhythm(f: dict[str, Any], seconds: float) -> dict[str, Measured]:
@@ -149,7 +181,7 @@ def _rhythm(f: dict[str, Any], seconds: float) -> dict[str, Measured]:
     swelling = f["mod.level"] >= MODULATION_DB and f["mod.depth"] >= MODULATION_DEPTH
     return {
         "impulsive": Measured(value=f["kurt.local"] >= IMPULSIVE_KURTOSIS, uncertainty=None, reliable=seconds >= 0.5),
-        "impulse_rate_hz": Measured(value=rate, uncertainty=max(df / 2, 0.005 * rate), reliable=_regular(f, kind)),
+        "impulse_rate_hz": Measured(value=rate, uncertainty=max(df / 2, 0.008 * rate), reliable=_regular(f, kind)),
         "modulation_hz": Measured(value=f["mod.hz"], uncertainty=f["mod.df"] / 2 + 0.005 * f["mod.hz"], reliable=swelling),
         "modulation_depth": Measured(value=f["mod.depth"], uncertainty=0.05 + 0.1 * f["mod.depth"], reliable=swelling),
     }
@@ -158,4 +190,5 @@ def _rhythm(f: dict[str, Any], seconds: float) -> dict[str, Measured]:
 def _regular(f: dict[str, Any], kind: str) -> bool:
     """Tell whether a comb in the envelope is a train of impacts: it stands out, with its first line, of a bursting band."""
     clear = f[f"{kind}.excess"] > 0.0 and f[f"{kind}.first"] >= IMPULSE_FIRST_DB
-    return bool(clear and f[f"{kind}.burst"] >= IMPULSE_BURST)
+    bursting = f[f"{kind}.burst"] >= IMPULSE_BURST and (kind == "thud" or f["kurt.local"] >= IMPACT_KURTOSIS)
+    return bool(clear and bursting)
