@@ -1,0 +1,61 @@
+"""Whether a word in a sentence is denied ("no clear tone", "impacts are absent", 衝撃は聞こえない) or only supposed ("would", "if")."""
+
+from __future__ import annotations
+
+import re
+
+from otoloop.reasoning.context import sentence
+
+_DENY = re.compile(
+    r"\b(?:no|not|without|neither|nor|never|none of|absence of|lack(?:s|ing)?(?: of)?|free (?:of|from)|rules? out|ruled out|ruling out|"
+    r"rather than|instead of|unlike|excludes?|excluding|cannot hear|hardly any)\b|n't\b|\bnon-?$",
+    re.IGNORECASE,
+)
+# after a verb or "but" a denial no longer reaches on: "no tone stands out, impacts are heard"
+_STOPS = re.compile(r"\b(?:is|are|was|were|stands?|come|comes|but|yet|however|while|although|because|since|so|only|just)\b|[;:]", re.IGNORECASE)
+_LIST_ONLY = re.compile(r"[^,]*(?:,[^,]*)*\b(?:or|nor|and)\b[^,]*$", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"[^.;:,]{0,20}?\b(?:(?:is|are|was|were|can|could|do|does)\s*(?:not|n't)\s+(?:be\s+)?(?:clearly\s+)?"
+    r"(?:heard|hear|present|audible|observed|detected|found|visible|there|evident|seen|occur|stand)|cannot be|absent|missing|ruled out)",
+    re.IGNORECASE,
+)
+_ABSENT_JA = re.compile(
+    r"[^。、;]{0,14}?(?:(?<!で)はない|がない|もない|のない|(?<!で)はなく|がなく|もなく|なし|無し|は無い|が無い|ありません|聞こえない|聞こえず|聞こえません|見られない|見られず|"
+    r"認められない|認められず|見当たらない|存在しない|(?<![的一定])では?(?:ない|なく)|より(?:も)?、)"
+)
+_JOIN_JA = re.compile(r"[^。、;]{0,6}?(?:も|や|と|、)[^。;]{0,10}?もない")
+_SUPPOSE = re.compile(
+    r"\b(?:would|if|whether|should|could|might|expect(?:ed|s)?|listen for|look for|check for|search for|typical(?:ly)?|usually|in theory)\b|"
+    r"はず|であれば|ならば|もし|の場合",
+    re.IGNORECASE,
+)
+
+
+def denied(text: str, start: int, end: int) -> bool:
+    """Whether the word at ``start:end`` is said not to be there."""
+    left, right = sentence(text, start)
+    return _denied_before(text, left, start, end, right) or _denied_after(text[end:right])
+
+
+def _denied_before(text: str, left: int, start: int, end: int, right: int) -> bool:
+    head = text[left:start]
+    denials = list(_DENY.finditer(head))
+    if not denials:
+        return False
+    between = head[denials[-1].end() :]
+    if _STOPS.search(between):
+        return False
+    if "," not in between:
+        return True
+    followed = re.match(r"\s*(?:is|are|was|were|stand|come|ring|repeat)", text[end:right], re.IGNORECASE)
+    return bool(_LIST_ONLY.match(between)) or (not followed and bool(re.match(r"[^.;]*\b(?:or|nor)\b", text[end:right])))
+
+
+def _denied_after(tail: str) -> bool:
+    return bool(_ABSENT.match(tail) or _ABSENT_JA.match(tail) or _JOIN_JA.match(tail))
+
+
+def supposed(text: str, at: int) -> bool:
+    """Whether the sentence around ``at`` speaks of what would or should be rather than of what is."""
+    left, right = sentence(text, at)
+    return _SUPPOSE.search(text, left, right) is not None
