@@ -1,0 +1,1 @@
+"""A simulated site: machines and their faults, rooms, people's notes and bad files."""

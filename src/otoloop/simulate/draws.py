@@ -68,7 +68,7 @@ class Fresh:
 
     def __call__(self, name: str, k: int = 0) -> Floats:
         """Uniform numbers ``[n]`` or ``[n, k]``; ``name`` only documents them."""
-        return self.rng.random((self.n, k) if k else self.n)
+        return np.asarray(self.rng.random((self.n, k) if k else self.n))
 
 
 def lin(u: Floats, lo: float, hi: float) -> Floats:
@@ -78,9 +78,10 @@ def lin(u: Floats, lo: float, hi: float) -> Floats:
 
 def log(u: Floats, lo: float, hi: float) -> Floats:
     """Log-uniform in [lo, hi)."""
-    return lo * np.exp(u * np.log(hi / lo))
+    return np.asarray(lo * np.exp(u * np.log(hi / lo)))
 
 
 def pick(u: Floats, values: Sequence[float]) -> Floats:
     """One of ``values``, equally likely."""
-    return np.asarray(values, np.float64)[(u * len(values)).astype(np.int64)]
+    chosen: Floats = np.asarray(values, np.float64)[(u * len(values)).astype(np.int64)]
+    return chosen

@@ -89,7 +89,7 @@ def gain(c: Clock, db: Array) -> Array:
 
 
 def harmonics(c: Clock, turns: Array, amps: Array, phases: Array) -> Array:
-    """sum_k a_k cos(2 pi (k x + phi_k)), k = 1..K, of a wrapped fundamental ``[B, T]``; ``amps``, ``phases`` ``[B, K]``."""
+    """Sum a_k cos(2 pi (k x + phi_k)), k = 1..K, for wrapped turns x ``[B, T]``; ``amps``, ``phases`` ``[B, K]``."""
     y = amps[:, :1] * cosine(c, turns + phases[:, :1])
     for k in range(1, amps.shape[1]):
         y = y + amps[:, k : k + 1] * cosine(c, (k + 1) * turns + phases[:, k : k + 1])
@@ -97,7 +97,7 @@ def harmonics(c: Clock, turns: Array, amps: Array, phases: Array) -> Array:
 
 
 def spectrum_noise(c: Clock, shape: Array, noise: Noise) -> Array:
-    """Stationary Gaussian noise of unit RMS whose amplitude spectrum follows ``shape`` ``[B, F]`` (drawn in frequency)."""
+    """Stationary Gaussian noise of unit RMS with the amplitude spectrum ``shape`` ``[B, F]`` (drawn in frequency)."""
     bins = c.f.shape[1]
     draw = noise(2 * bins)
     spectrum = (draw[:, :bins] + 1j * draw[:, bins:]) * f32(c, shape)
@@ -154,7 +154,7 @@ def strikes(c: Clock, turns: Array, rate: Array, jitter: Array, noise: Noise) ->
 
 
 def ring(c: Clock, since: Array, hz: Array, decay: Array, amps: Array) -> Array:
-    """Free decay after each event: sum_m a_m exp(-s / d_m) sin(2 pi f_m s); ``hz``, ``decay`` (s), ``amps`` ``[B, M]``."""
+    """Free decay after events: sum_m a_m exp(-s / d_m) sin(2 pi f_m s); ``hz``, ``decay`` (s), ``amps`` ``[B, M]``."""
     y = 0.0
     for m in range(hz.shape[1]):
         f, d, a = hz[:, m : m + 1], decay[:, m : m + 1], amps[:, m : m + 1]
@@ -163,14 +163,14 @@ def ring(c: Clock, since: Array, hz: Array, decay: Array, amps: Array) -> Array:
 
 
 def poisson(c: Clock, threshold: Array, spread: float, noise: Noise) -> Array:
-    """Impulses at random times: one where a normal draw passes ``threshold`` ``[B, 1]``; log-normal sizes, random sign."""
+    """Impulses at random times, where a normal draw passes ``threshold`` ``[B, 1]``; log-normal sizes, random sign."""
     xp = c.xp
     when, size = noise(c.n), noise(c.n)
     return xp.where(when > threshold, xp.sign(size) * xp.exp(spread * xp.abs(size)), 0.0 * size)
 
 
 def smooth_gate(c: Clock, hz: Array, phase: Array, level: Array, sharp: float = 6.0) -> Array:
-    """On and off irregularly: a logistic of the sum of slow cosines ``hz``, ``phase`` ``[B, K]`` against ``level`` ``[B, 1]``."""
+    """On and off irregularly: a logistic of summed slow cosines ``hz``, ``phase`` ``[B, K]`` against ``level``."""
     total = 0.0
     for k in range(hz.shape[1]):
         total = total + cosine(c, wrap(c, hz[:, k : k + 1] * c.t + phase[:, k : k + 1]))

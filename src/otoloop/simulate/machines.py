@@ -64,7 +64,7 @@ def imbalance(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 
 
 def _impacts(p: Params, c: Clock, x: Array, order: Array, noise: Noise) -> tuple[Array, Array]:
-    """A defect's impacts at ``order`` x shaft rate with random slip, ringing the bearing's resonances; and their numbers."""
+    """Impacts at ``order`` times the shaft rate with random slip, ringing the bearing; and their numbers."""
     train = strikes(c, order * x, f32(c, order * col(p, "shaft_hz")), col(p, "slip"), noise)
     size = lookup(c, c.xp.exp(0.15 * noise(TABLE)), train.index)
     return size * ring(c, train.since, p["res_hz"], p["res_decay"], p["res_amp"]), train.index
@@ -80,9 +80,10 @@ def bearing_outer(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 
 
 def bearing_inner(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
-    """Inner race defect: impacts at BPFI = n/2 (1 + d/D cos a) f_r, flutter at f_r as the defect turns through the load.
+    """Inner race defect: impacts at BPFI = n/2 (1 + d/D cos a) f_r, fluttering at f_r.
 
-    Weight ((1 + cos 2 pi x) / 2)^q, near zero outside the load zone (Stribeck load distribution).
+    The defect turns through the load zone, which weighs it:
+    ((1 + cos 2 pi x) / 2)^q, near zero outside the load zone (Stribeck load distribution).
     """
     y, _ = _impacts(p, c, x, col(p, "inner_order"), noise)
     zone = 0.5 + 0.5 * cosine(c, wrap(c, x + col(p, "zone_phase")))
@@ -92,7 +93,8 @@ def bearing_inner(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 def bearing_ball(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
     """Rolling element defect: impacts at 2 BSF = D/d (1 - (d/D cos a)^2) f_r, waxing and waning at the cage rate.
 
-    The spot strikes both races in turn, one louder; the cage (FTF = 1/2 (1 - d/D cos a) f_r) carries it through the load.
+    The spot strikes both races in turn, one louder; the cage, FTF = 1/2 (1 - d/D cos a) f_r, carries it through
+    the load.
     """
     y, index = _impacts(p, c, x, col(p, "ball_order"), noise)
     alternate = 1.0 - col(p, "race_ratio") * f32(c, index % 2)
@@ -136,7 +138,7 @@ def air_leak(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 def cavitation(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
     """Collapsing vapour bubbles: Poisson impulses of log-normal size, each a short burst of band noise (gravel).
 
-    A sparse train and a dense one, through broad damped resonances of the casing (Brennen, Cavitation and Bubble Dynamics).
+    A sparse train and a dense one through broad resonances of the casing (Brennen, Cavitation and Bubble Dynamics).
     """
     coarse = poisson(c, col(p, "bubble_threshold"), 0.9, noise)
     kernel = 0.0
@@ -154,7 +156,7 @@ def electrical_hum(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 
 
 def loose_part(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
-    """A loose part: irregular metallic clatter, one or two hits a turn, each late, unequal, some missing; many modes."""
+    """A loose part: metallic clatter of many modes, one or two hits a turn, each late, unequal, some missing."""
     train = strikes(c, col(p, "hits") * x, f32(c, col(p, "hits") * col(p, "shaft_hz")), col(p, "clatter"), noise)
     dice = noise(TABLE)
     size = lookup(c, c.xp.where(dice < -0.9, 0.0 * dice, c.xp.exp(0.5 * dice)), train.index)
@@ -173,7 +175,7 @@ def rub(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 
 
 def blade_pass(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
-    """Blades passing the cutwater: n f_r with a few harmonics, breathing with the flow, over flow noise (Tyler-Sofrin)."""
+    """Blades passing the cutwater: n f_r and a few harmonics, breathing, over flow noise (Tyler & Sofrin 1962)."""
     tone = harmonics(c, wrap(c, col(p, "blades") * x), p["blade_amp"], p["mesh_phase"][:, : p["blade_amp"].shape[1]])
     swell = 1.0 + 0.15 * cosine(c, wrap(c, col(p, "throb_hz") * c.t + col(p, "load_phase")))
     flow = spectrum_noise(c, colour(c, col(p, "flow_slope"), 80.0), noise)
@@ -181,7 +183,7 @@ def blade_pass(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 
 
 def valve_knock(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
-    """A knocking compressor valve: one low thud per stroke, plate and seat ringing at 60 to 250 Hz, with a dull click."""
+    """A knocking compressor valve: a low thud per stroke, plate and seat ringing at 60 to 250 Hz, with a dull click."""
     train = strikes(c, x, f32(c, col(p, "shaft_hz")), col(p, "knock_jitter"), noise)
     size = lookup(c, c.xp.exp(0.12 * noise(TABLE)), train.index)
     thud = ring(c, train.since, p["thud_hz"], p["thud_decay"], p["thud_amp"])
@@ -190,7 +192,7 @@ def valve_knock(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 
 
 def inverter_whine(p: Params, c: Clock, x: Array, noise: Noise) -> Array:
-    """Pulse-width modulation: the switching tone f_c, dead steady, with sidebands at f_c +- 2 k f_out and a near second tone."""
+    """Pulse-width modulation: a dead steady switching tone f_c, sidebands at f_c +- 2 k f_out, and a second tone."""
     y = cosine(c, wrap(c, col(p, "carrier_hz") * c.t))
     for k in range(p["pwm_amp"].shape[1]):
         shift = (k + 1) * 2 * col(p, "output_hz")

@@ -1,7 +1,7 @@
 """From a machine to the microphone: source and bed, room, microphone, neighbours, noise, level.
 
-``render`` is the only entrance. It runs on numpy and on torch (CPU or GPU) with the same equations; all randomness comes
-in through ``noise``, so that both can be compared sample by sample.
+``render`` is the only entrance. It runs on numpy and on torch (CPU or GPU) with the same equations; all randomness
+comes in through ``noise``, so that both can be compared sample by sample.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def render(fault: str, p: Params, c: Clock, noise: Noise) -> Array:
 
 
 def dry(fault: str, p: Params, c: Clock, x: Array, noise: Noise) -> Array:
-    """What leaves the machine: its running bed, and the fault on top by ``fault_db`` (every faulty machine also runs)."""
+    """What leaves the machine: its running bed with the fault ``fault_db`` above it (faulty machines run, too)."""
     running = machines.bed(p, c, x, noise)
     if fault == "normal":
         return running
@@ -80,7 +80,7 @@ def dry(fault: str, p: Params, c: Clock, x: Array, noise: Noise) -> Array:
 def in_room(p: Params, c: Clock, x: Array) -> Array:
     """Direct sound plus a reverberant tail, then the microphone.
 
-    Impulse response: 1 at zero and exponentially decaying noise exp(-6.91 t / T60) (Polack's model) at ``drr_db`` below;
+    Impulse response: 1 at zero and decaying noise exp(-6.91 t / T60) (Polack's model) ``drr_db`` below it;
     ``room_noise`` ``[B, L]`` is the room's own sequence, the same for every clip taken there.
     """
     tail = p["room_noise"][:, : c.n]
@@ -103,7 +103,8 @@ def microphone(p: Params, c: Clock) -> Array:
 def background(p: Params, c: Clock, noise: Noise) -> Array:
     """The factory: coloured noise with a broad hump, a few distant events, and a neighbouring machine; unit RMS."""
     octaves = c.xp.log((c.f + 20.0) / col(p, "hump_hz")) / 0.6931472
-    shape = colour(c, col(p, "noise_slope"), col(p, "noise_low")) * gain(c, col(p, "hump_db") * c.xp.exp(-octaves * octaves))
+    hump = gain(c, col(p, "hump_db") * c.xp.exp(-octaves * octaves))
+    shape = colour(c, col(p, "noise_slope"), col(p, "noise_low")) * hump
     steady = spectrum_noise(c, shape * microphone(p, c), noise)
     far = spectrum_noise(c, band(c, col(p, "event_lo"), 4.0 * col(p, "event_lo"), 2.0), noise)
     seconds = f32(c, c.t)

@@ -1,10 +1,10 @@
-"""What is to be rendered and what is true of it: machines, sessions and faults, drawn for thousands of clips at once."""
+"""What is to be rendered and what is true of it: machines, sessions and faults, thousands of clips at once."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,19 +21,25 @@ Split = Literal["train", "heldout", "site"]
 Strings = NDArray[np.str_]
 
 SHAFT_HZ: dict[str, tuple[float, float]] = {
-    "normal": (5, 50), "imbalance": (14, 50), "bearing_outer": (5, 16), "bearing_inner": (7.5, 25), "bearing_ball": (5, 14),
-    "belt_squeal": (8, 30), "air_leak": (5, 25), "cavitation": (12, 50), "electrical_hum": (12, 50), "loose_part": (4, 12),
+    "normal": (5, 50), "imbalance": (14, 50), "bearing_outer": (5, 16), "bearing_inner": (7.5, 25),
+    "bearing_ball": (5, 14),
+    "belt_squeal": (8, 30), "air_leak": (5, 25), "cavitation": (12, 50), "electrical_hum": (12, 50),
+    "loose_part": (4, 12),
     "rub": (4, 15), "blade_pass": (16, 48), "gear_wear": (14, 32), "valve_knock": (1.5, 7), "inverter_whine": (8, 50),
     "silence": (5, 25), "unknown": (5, 50),
 }  # fmt: skip
 """Shaft speeds (turns per second) at which each fault is simulated, slow enough to be heard in a log-mel picture."""
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "normal": ("motor", "pump", "fan", "compressor", "gearbox", "conveyor", "drive"), "imbalance": ("fan", "motor", "pump"),
-    "bearing_outer": ("motor", "pump", "fan", "conveyor", "gearbox"), "bearing_inner": ("motor", "pump", "fan", "gearbox"),
+    "normal": ("motor", "pump", "fan", "compressor", "gearbox", "conveyor", "drive"),
+    "imbalance": ("fan", "motor", "pump"),
+    "bearing_outer": ("motor", "pump", "fan", "conveyor", "gearbox"),
+    "bearing_inner": ("motor", "pump", "fan", "gearbox"),
     "bearing_ball": ("motor", "pump", "conveyor", "gearbox"), "belt_squeal": ("fan", "conveyor", "compressor"),
-    "air_leak": ("compressor", "conveyor"), "cavitation": ("pump",), "electrical_hum": ("motor", "drive", "compressor"),
-    "loose_part": ("fan", "conveyor", "compressor", "motor"), "rub": ("fan", "pump", "compressor"), "blade_pass": ("fan", "pump"),
+    "air_leak": ("compressor", "conveyor"), "cavitation": ("pump",),
+    "electrical_hum": ("motor", "drive", "compressor"),
+    "loose_part": ("fan", "conveyor", "compressor", "motor"), "rub": ("fan", "pump", "compressor"),
+    "blade_pass": ("fan", "pump"),
     "gear_wear": ("gearbox", "conveyor"), "valve_knock": ("compressor",), "inverter_whine": ("drive", "motor"),
 }  # fmt: skip
 """Machine kinds on which each fault occurs; specials occur on any."""
@@ -76,8 +82,8 @@ class Scenes:
     def take(self, index: Any) -> Scenes:
         """The rows of ``index`` (integers, slice or mask)."""
         pick = {k: getattr(self, k)[index] for k in ("fault", "kind", "individual", "session", "snr_band", "seeds")}
-        truth, p = ({k: v[index] for k, v in table.items()} for table in (self.truth, self.p))
-        return Scenes(seconds=self.seconds, split=self.split, site=self.site, rooms=self.rooms, truth=truth, p=p, **pick)
+        pick |= {name: {k: v[index] for k, v in getattr(self, name).items()} for name in ("truth", "p")}
+        return replace(self, **pick)
 
     def machine(self, i: int) -> dict[str, Any]:
         """Row ``i``'s machine as machines.yaml describes it."""
@@ -107,9 +113,9 @@ def sample(
 ) -> Scenes:  # fmt: skip
     """Draw ``n`` clips, faults in equal shares and random order.
 
-    Splits: ``train`` keeps to the taught speed bands at -4 to 20 dB SNR; ``heldout`` has other machines, only speeds that
-    ``train`` never uses, and half its rows at -10 to -4 dB (``snr_band`` low), half at 0 to 10; ``site`` is another
-    plant: other machines, rooms and noise, -2 to 15 dB.
+    Splits: ``train`` keeps to the taught speed bands at -4 to 20 dB SNR; ``heldout`` has other machines, only speeds
+    that ``train`` never uses, and half its rows at -10 to -4 dB (``snr_band`` low), half at 0 to 10; ``site`` is
+    another plant: other machines, rooms and noise, -2 to 15 dB.
 
     Raises:
         OtoloopError: an unknown fault.
@@ -120,12 +126,14 @@ def sample(
     fault = rng.permutation(np.resize(np.asarray(faults), n))
     individual = rng.integers(0, {"train": 8000, "heldout": 2000}.get(split, 400), n)
     session = rng.integers(0, 40, n)
-    return compose(rng, fault, individual, session, split=split, seconds=seconds, mains_hz=mains_hz, site=site or f"sim-{split}")
+    place = site or f"sim-{split}"
+    return compose(rng, fault, individual, session, split=split, seconds=seconds, mains_hz=mains_hz, site=place)
 
 
 def compose(
-    rng: np.random.Generator, fault: Strings, individual: Ints, session: Ints, *, split: Split, seconds: float, site: str,
-    mains_hz: float | None = None, kind: Strings | None = None, shaft_hz: Floats | None = None, snr_db: Floats | None = None,
+    rng: np.random.Generator, fault: Strings, individual: Ints, session: Ints, *, split: Split, seconds: float,
+    site: str, mains_hz: float | None = None, kind: Strings | None = None, shaft_hz: Floats | None = None,
+    snr_db: Floats | None = None,
 ) -> Scenes:  # fmt: skip
     """Clips of given machines in given sessions; ``kind``, ``shaft_hz`` and ``snr_db`` override what would be drawn."""
     n, key = len(fault), zlib.crc32(site.encode())

@@ -17,7 +17,6 @@ from otoloop.simulate.dsp import (
     spectrum_noise,
     strikes,
     unit,
-    wrap,
 )
 
 
@@ -60,7 +59,8 @@ def _babble(p: Params, c: Clock, noise: Noise) -> Array:
     xp = c.xp
     pitch, pace = col(p, "voice_hz"), col(p, "voice_pace")
     bend = 0.18 / (6.283185307179586 * 0.7)
-    pulses = strikes(c, pitch * (c.t - bend * xp.cos(6.283185307179586 * 0.7 * c.t + pitch)), f32(c, pitch), 0.02 + 0.0 * f32(c, pitch), noise)
+    melody = c.t - bend * xp.cos(6.283185307179586 * 0.7 * c.t + pitch)
+    pulses = strikes(c, pitch * melody, pitch, 0.02 + 0.0 * pitch, noise)
     syllable = strikes(c, pace * c.t, f32(c, pace), 0.4 + 0.0 * f32(c, pace), noise)
     y = 0.0
     for centre, width, amp in ((500.0, 0.35, 1.0), (1500.0, 0.3, 0.6), (2600.0, 0.12, 0.3)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from otoloop.simulate.draws import Draw, Floats, Ints, lin, log, pick
+from otoloop.simulate.draws import Draw, Floats, lin, log, pick
 
 Table = dict[str, Floats]
 ROOMS = ("workshop", "hall")
@@ -23,7 +23,8 @@ def geometry(ind: Draw) -> Table:
     pitch = np.round(lin(ind("d_pitch"), 28, 90), 1)
     ball = np.round(pitch * lin(ind("ball_ratio"), 0.16, 0.30) * 8.5 / np.maximum(balls, 8.5), 2)
     return {
-        "n_balls": balls, "d_ball_mm": ball, "d_pitch_mm": pitch, "contact_deg": pick(ind("contact"), (0, 0, 0, 15, 25)),
+        "n_balls": balls, "d_ball_mm": ball, "d_pitch_mm": pitch,
+        "contact_deg": pick(ind("contact"), (0, 0, 0, 15, 25)),
         "teeth": np.floor(lin(ind("teeth"), 19, 48)), "blades": np.floor(lin(ind("blades"), 5, 13)),
     }  # fmt: skip
 
@@ -61,22 +62,23 @@ def bearing(ind: Draw, ses: Draw, clip: Draw) -> Table:
     return {
         "res_hz": np.minimum(first[:, None] * spacing, 7000), "res_decay": log(ind("res_decay", 3), 0.0008, 0.0022),
         "res_amp": np.stack([np.ones_like(first), lin(ind("res_amp2"), 0.2, 0.7), lin(ind("res_amp3"), 0.1, 0.5)], 1),
-        "slip": lin(ses("slip"), 0.01, 0.05), "zone_phase": clip("zone_phase"), "zone_sharp": lin(ind("zone_sharp"), 1.6, 3.5),
+        "slip": lin(ses("slip"), 0.01, 0.05), "zone_phase": clip("zone_phase"),
+        "zone_sharp": lin(ind("zone_sharp"), 1.6, 3.5),
         "wax_sharp": lin(ind("wax_sharp"), 1.0, 2.0), "race_ratio": lin(ind("race_ratio"), 0.2, 0.6),
     }  # fmt: skip
 
 
 def rotating(ind: Draw, ses: Draw, clip: Draw) -> Table:
     """Unbalance, gears, blades and rub."""
-    h = np.arange(4)
+    h = np.arange(5)
     return {
         "unbalance_amp": np.array([1.0, 0.5, 0.28, 0.15, 0.08]) * log(ind("unbalance", 5), 0.6, 1.6),
         "throb_depth": lin(ses("throb_depth"), 0.5, 0.95), "throb_hz": log(ses("throb_hz"), 0.6, 3.0),
         "rumble_hz": lin(ind("rumble_hz"), 120, 260),
         "mesh_pm": lin(ind("mesh_pm"), 0.02, 0.10), "mesh_phase": ind("mesh_phase", 5),
-        "mesh_amp": np.exp(-lin(ind("mesh_tilt"), 0.15, 0.6)[:, None] * np.arange(5)) * log(ind("mesh_amp", 5), 0.5, 1.5),
+        "mesh_amp": np.exp(-lin(ind("mesh_tilt"), 0.15, 0.6)[:, None] * h) * log(ind("mesh_amp", 5), 0.5, 1.5),
         "side_amp": np.array([0.75, 0.4, 0.25]) * log(ind("side", 3), 0.7, 1.4), "side_phase": ind("side_phase", 3),
-        "blade_amp": np.exp(-lin(ind("blade_tilt"), 0.9, 1.8)[:, None] * h) * log(ind("blade_amp", 4), 0.7, 1.4),
+        "blade_amp": np.exp(-lin(ind("blade_tilt"), 0.9, 1.8)[:, None] * h[:4]) * log(ind("blade_amp", 4), 0.7, 1.4),
         "stream_db": lin(ind("stream_db"), -14, -5),
         "scrape_lo": log(ind("scrape_lo"), 500, 1500), "scrape_hi": log(ind("scrape_hi"), 2600, 5500),
         "arc": lin(ind("arc"), 3.0, 9.0),
@@ -90,7 +92,8 @@ def friction(ind: Draw, ses: Draw, clip: Draw) -> Table:
         "squeal_hz": log(ind("squeal_hz"), 1000, 3000) * lin(ses("squeal_hz"), 0.93, 1.07),
         "squeal_wobble": lin(ind("wobble"), 0.02, 0.06), "squeal_sway_hz": lin(ses("sway"), 2.5, 7),
         "squeal_amp": np.array([1.0, 0.6, 0.35, 0.2]) * log(ind("squeal_amp", 4), 0.6, 1.6),
-        "gate_hz": log(clip("gate_hz", 3), 0.35, 1.8), "gate_phase": clip("gate_phase", 3), "gate_level": lin(ses("gate"), -0.3, 0.6),
+        "gate_hz": log(clip("gate_hz", 3), 0.35, 1.8), "gate_phase": clip("gate_phase", 3),
+        "gate_level": lin(ses("gate"), -0.3, 0.6),
         "hiss_hz": log(ind("hiss_hz"), 2000, 3600), "hiss_top": lin(ind("hiss_top"), 6500, 9500),
         "bubble_threshold": -ndtri(per_second / 16000), "casing_hz": log(ind("casing_hz", 3), 700, 3800),
         "casing_width": log(ind("casing_width", 3), 120, 420),
@@ -113,12 +116,13 @@ def electric(ind: Draw, ses: Draw, clip: Draw, mains: Floats) -> Table:
     """Hum at twice the mains and the whine of an inverter."""
     k = np.arange(12)
     carrier = log(ind("carrier"), 2000, 6200)
+    near = carrier * lin(ind("second_at"), 1.02, 1.12)
     return {
         "hum_hz": 2 * mains * lin(ses("hum"), 0.9993, 1.0007), "hum_phase": ind("hum_phase", 12),
         "hum_amp": np.exp(-lin(ind("hum_tilt"), 0.08, 0.3)[:, None] * k) * log(ind("hum_amp", 12), 0.25, 1.6),
         "carrier_hz": carrier, "output_hz": lin(ses("output"), 18, 60),
         "pwm_amp": np.stack([lin(ind("pwm_1"), 0.1, 0.35), lin(ind("pwm_2"), 0.03, 0.15)], 1),
-        "second_hz": np.where(ind("second") < 0.5, carrier * lin(ind("second_at"), 1.02, 1.12), np.minimum(2 * carrier, 7600)),
+        "second_hz": np.where(ind("second") < 0.5, near, np.minimum(2 * carrier, 7600)),
         "second_amp": lin(ind("second_amp"), 0.05, 0.35),
     }  # fmt: skip
 
@@ -149,7 +153,8 @@ def surroundings(ind: Draw, ses: Draw, clip: Draw, seconds: float) -> Table:
         "drr_db": np.where(hall, lin(ind("drr"), 3, 9), lin(ind("drr"), 5, 13)),
         "mic_tilt": lin(ind("mic_tilt"), -0.5, 0.5) + np.array([1.5, -1.6, -0.4])[mic],
         "mic_bump_db": np.where(mic == 2, lin(ind("mic_bump"), 5, 9), lin(ind("mic_bump"), -3, 3)),
-        "mic_bump_oct": np.where(mic == 2, -2.6, lin(ind("mic_bump_oct"), -1, 2.5)), "mic_low": lin(ind("mic_low"), 25, 55),
+        "mic_bump_oct": np.where(mic == 2, -2.6, lin(ind("mic_bump_oct"), -1, 2.5)),
+        "mic_low": lin(ind("mic_low"), 25, 55),
         "noise_slope": lin(ses("noise_slope"), 0.45, 1.15), "noise_low": lin(ses("noise_low"), 110, 300),
         "hump_hz": log(ses("hump_hz"), 200, 2000), "hump_db": lin(ses("hump_db"), 0, 7),
         "event_lo": log(clip("event_lo"), 200, 1500), "event_at": clip("event_at", 3) * seconds,
@@ -163,6 +168,3 @@ def surroundings(ind: Draw, ses: Draw, clip: Draw, seconds: float) -> Table:
 def room_bank(site_key: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     """The site's room sequences ``[ROOM_BANK, ROOM_TAIL]``: the diffuse tails that its rooms always have."""
     return np.random.default_rng(site_key).standard_normal((ROOM_BANK, ROOM_TAIL), dtype=np.float32)
-
-
-__all__ = ["Ints", "geometry", "orders", "room_bank", "surroundings"]

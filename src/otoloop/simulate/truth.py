@@ -15,13 +15,20 @@ GEARED, BLADED = ("gearbox", "conveyor"), ("fan", "pump")
 
 VIBRATION: dict[str, tuple[float, float]] = {
     "imbalance": (4.5, 11.0), "bearing_outer": (2.4, 6.0), "bearing_inner": (2.4, 6.0), "bearing_ball": (2.0, 5.0),
-    "loose_part": (3.5, 9.0), "rub": (3.0, 8.0), "gear_wear": (2.5, 6.5), "cavitation": (1.8, 4.5), "valve_knock": (2.0, 5.0),
+    "loose_part": (3.5, 9.0), "rub": (3.0, 8.0), "gear_wear": (2.5, 6.5), "cavitation": (1.8, 4.5),
+    "valve_knock": (2.0, 5.0),
 }  # fmt: skip
 """RMS velocity in mm/s by fault; the others run at 0.5 to 1.8 (zones of ISO 20816)."""
-WARMING = {"bearing_outer": 14, "bearing_inner": 14, "bearing_ball": 12, "electrical_hum": 12, "rub": 10, "belt_squeal": 8, "gear_wear": 9}
+WARMING: dict[str, float] = {
+    "bearing_outer": 14, "bearing_inner": 14, "bearing_ball": 12, "electrical_hum": 12, "rub": 10, "belt_squeal": 8,
+    "gear_wear": 9,
+}  # fmt: skip
+"""Degrees above the machine's usual temperature by fault, at middle severity."""
 
 
-def truth_columns(fault: NDArray[np.str_], p: dict[str, Floats], ind: Draw, ses: Draw, clip: Draw, mains: Floats) -> Columns:
+def truth_columns(
+    fault: NDArray[np.str_], p: dict[str, Floats], ind: Draw, ses: Draw, clip: Draw, mains: Floats
+) -> Columns:
     """All truth columns ``[n]``; NaN where a quantity does not apply to the row's fault."""
     columns: Columns = {
         "speed_rpm": 60 * p["shaft_hz"], "snr_db": p["snr_db"], "severity": p["severity"], "level_dbfs": p["level_db"],
@@ -50,8 +57,8 @@ def _rates(fault: NDArray[np.str_], p: dict[str, Floats]) -> Columns:
     f = p["shaft_hz"]
     return {
         "impulse_rate_hz": _by_fault(fault, {
-            "bearing_outer": p["outer_order"] * f, "bearing_inner": p["inner_order"] * f, "bearing_ball": p["ball_order"] * f,
-            "loose_part": p["hits"] * f, "valve_knock": f,
+            "bearing_outer": p["outer_order"] * f, "bearing_inner": p["inner_order"] * f,
+            "bearing_ball": p["ball_order"] * f, "loose_part": p["hits"] * f, "valve_knock": f,
         }),
         "tone_hz": _by_fault(fault, {
             "blade_pass": p["blades"] * f, "gear_wear": p["teeth"] * f, "belt_squeal": p["squeal_hz"],
@@ -59,10 +66,12 @@ def _rates(fault: NDArray[np.str_], p: dict[str, Floats]) -> Columns:
         }),
         "hum_hz": _by_fault(fault, {"electrical_hum": np.round(p["hum_hz"])}),
         "modulation_hz": _by_fault(fault, {
-            "bearing_inner": f, "bearing_ball": p["cage_order"] * f, "imbalance": p["throb_hz"], "rub": f, "gear_wear": f,
+            "bearing_inner": f, "bearing_ball": p["cage_order"] * f, "imbalance": p["throb_hz"],
+            "rub": f, "gear_wear": f,
         }),
         "modulation_depth": _by_fault(fault, {
-            "bearing_inner": 0.95, "bearing_ball": 1.0, "imbalance": p["throb_depth"], "rub": 0.95, "gear_wear": p["side_amp"][:, 0],
+            "bearing_inner": 0.95, "bearing_ball": 1.0, "imbalance": p["throb_depth"], "rub": 0.95,
+            "gear_wear": p["side_amp"][:, 0],
         }),
     }  # fmt: skip
 
@@ -85,7 +94,7 @@ def machine_mapping(truth: Columns, i: int, site: str, kind: str, individual: in
     row: dict[str, Any] = {
         "site": site, "machine": f"{kind}-{individual:04d}", "kind": kind,
         "nominal_speed_rpm": float(truth["nominal_speed_rpm"][i]), "mains_hz": float(truth["mains_hz"][i]),
-        "bearing": {"n_balls": int(g["n_balls"]), **{k: round(g[k], 2) for k in ("d_ball_mm", "d_pitch_mm", "contact_deg")}},
+        "bearing": {"n_balls": int(g["n_balls"]), **{k: round(g[k], 2) for k in GEOMETRY[1:4]}},
     }  # fmt: skip
     if kind in GEARED:
         row["gears"] = [{"n_teeth": int(g["teeth"])}]
