@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 # With fewer hits (or misses) than this, resampling has too little to resample and its interval is too narrow.
@@ -43,8 +43,8 @@ def codes(clusters: Sequence[str] | ArrayLike) -> NDArray[np.int64]:
 
 def totals(values: ArrayLike, clusters: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Sum of ``values`` and number of items per cluster, both ``[C]``."""
-    size = np.bincount(clusters)
-    return np.bincount(clusters, np.asarray(values, float), len(size)), size.astype(float)
+    size = np.bincount(clusters).astype(np.float64)
+    return np.bincount(clusters, np.asarray(values, np.float64), len(size)).astype(np.float64), size
 
 
 def worst_design_effect(sizes: Floats) -> float:
@@ -112,7 +112,7 @@ def _score_interval(sums: Floats, sizes: Floats, mean: float, level: float) -> t
 
 def t_quantile(probability: float, clusters: int) -> float:
     """The t quantile with ``clusters`` - 1 degrees of freedom (at least 1)."""
-    return float(stats.t.ppf(probability, max(1, clusters - 1)))
+    return float(special.stdtrit(max(1, clusters - 1), probability))
 
 
 def bootstrap_ratio(
@@ -132,7 +132,7 @@ def bootstrap_ratio(
     """
     draws = bootstrap_draws(sums, sizes, resamples=resamples, seed=seed)
     count = len(sizes)
-    spread = stats.norm.cdf(-np.sqrt(count / max(1, count - 1)) * t_quantile(1 - (1 - level) / 2, count))
+    spread = special.ndtr(-np.sqrt(count / max(1, count - 1)) * t_quantile(1 - (1 - level) / 2, count))
     low, high = np.quantile(draws, [spread, 1 - spread])
     return float(low), float(high)
 

@@ -6,15 +6,13 @@ copies of them.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from otoloop.errors import OtoloopError
 from otoloop.evaluate.suites import read_rows, refuse_duplicates
+from otoloop.outs import write_jsonl
 
 HEALTHY = ("normal",)
 NOT_A_FAULT = ("normal", "silence", "unknown")
@@ -73,8 +71,7 @@ class Result:
 
 def write_results(results: Iterable[Result], path: Path) -> None:
     """Write rows as JSON lines, sorted by suite and id, so that equal results are equal files."""
-    rows = sorted(results, key=lambda r: (r.suite, r.id))
-    write_text(path, "".join(json.dumps(asdict(r), ensure_ascii=False, sort_keys=True) + "\n" for r in rows))
+    write_jsonl(path, (asdict(r) for r in sorted(results, key=lambda r: (r.suite, r.id))))
 
 
 def read_results(path: Path) -> list[Result]:
@@ -103,19 +100,6 @@ def read_all(folder: Path) -> dict[str, list[Result]]:
     if not files:
         raise OtoloopError(f"There are no results in {folder}.", "Run `otoloop stage score` first.")
     return {f.stem: read_results(f) for f in files}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside the target and rename, so that a file that exists is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON with sorted keys, atomically."""
-    write_text(path, json.dumps(data, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n")
 
 
 def where(results: Sequence[Result], **slices: str) -> list[Result]:

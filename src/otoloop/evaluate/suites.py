@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from otoloop.records import Item
 
 Role = Literal["target", "guard"]
 SITE = "site"
+# Columns of a release's rows that are slices as well
+_PLACE = ("site", "machine", "session", "fault")
+_HEAVY = ("audio", "trace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +60,10 @@ class Suite:
         _one_of(row, "official", (*OFFICIAL, "bleu"))
         if not row.get("name"):
             raise OtoloopError(f"A suite without a name: {dict(row)}.", "Give every suite a `name`.")
-        known = {k: row[k] for k in cls.__dataclass_fields__ if row.get(k) is not None}
-        target = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in known.pop("target", {}).items()}
-        listed = {k: tuple(known.pop(k)) for k in ("slice_by", "watch") if k in known}
-        return cls(**known, **listed, target=target)
+        known: dict[str, Any] = {k: row[k] for k in cls.__dataclass_fields__ if row.get(k) is not None}
+        wanted = {k: (v,) if isinstance(v, str) else tuple(v) for k, v in known.pop("target", {}).items()}
+        known |= {k: tuple(known[k]) for k in ("slice_by", "watch") if k in known}
+        return cls(**known, target=wanted)
 
 
 def _one_of(row: Mapping[str, Any], key: str, allowed: Sequence[str]) -> None:
@@ -74,6 +77,10 @@ class Question:
 
     item: Item
     measured: Mapping[str, Any] | None = None
+
+    def in_suite(self, name: str) -> Question:
+        """The same question as one of the suite ``name``."""
+        return replace(self, item=replace(self.item, slice={**self.item.slice, "suite": name}))
 
     @property
     def suite(self) -> str:
@@ -98,6 +105,24 @@ class Question:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def join_sealed(items: Path, sealed: Path) -> list[Question]:
+    """Questions of a release's test split with their answers, which lie apart.
+
+    Raises:
+        OtoloopError: a question has no sealed answer.
+    """
+    answers = {r["id"]: r for r in read_rows(sealed)}
+    rows = list(read_rows(items))
+    lost = [r["id"] for r in rows if r["id"] not in answers]
+    if lost:
+        raise OtoloopError(f"{len(lost)} test items have no sealed answer, {lost[0]!r} first.", "Make the release again.")
+    return [question({**r, **_told(answers[r["id"]])}, f"{items.name}, {r['id']}") for r in rows]
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if v is not None}
+
+
 def read_items(path: Path) -> list[Question]:
     """Items with answers from Parquet or JSON lines; ``slice``, ``choices`` and ``measured`` may be values or JSON text.
 
@@ -115,7 +140,8 @@ def question(row: Mapping[str, Any], where: str) -> Question:
     if missing:
         raise OtoloopError(f"{where}: no {', '.join(missing)}.", "An item needs id, clip, question and answer.")
     try:
-        plain = {**row, "slice": _mapping(row.get("slice")), "choices": _value(row.get("choices")) or None}
+        cut = {**{k: str(row[k]) for k in _PLACE if row.get(k)}, **_mapping(row.get("slice"))}
+        plain = {**row, "slice": cut, "choices": _value(row.get("choices")) or None}
         measured = _value(row.get("measured"))
     except (ValueError, TypeError) as err:
         raise OtoloopError(f"{where}: slice, choices or measured is unreadable: {err}.", "Write them as JSON.") from None
@@ -144,7 +170,8 @@ def read_rows(path: Path) -> Iterable[dict[str, Any]]:
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        return list(pq.read_table(path).to_pylist())
+        names = [n for n in pq.read_schema(path).names if n not in _HEAVY]
+        return list(pq.read_table(path, columns=names).to_pylist())
     return [_line(text, path, n) for n, text in enumerate(path.read_text(encoding="utf-8").split("\n"), 1) if text.strip()]
 
 
@@ -167,21 +194,24 @@ def refuse_duplicates(ids: Sequence[str], path: Path) -> None:
         seen.add(one)
 
 
-def default_suites(questions: Sequence[Question]) -> list[Suite]:
-    """Suites of a set of items when the cycle names none.
+def default_suites(slices: Iterable[tuple[str, Mapping[str, str]]]) -> list[Suite]:
+    """Suites when the cycle names none, from (suite, slice) of every item.
 
-    The site's own suite is the target. Where some items show faults that the base was never taught (or carry
-    ``novelty: new``), those should become better and all others stay; other suites are guards.
+    The site's own suite is the target. Where some items carry ``novelty: new`` or show faults that the base was never taught,
+    those should become better and all others stay; other suites are guards.
     """
-    return [_default(name, [q for q in questions if q.suite == name]) for name in sorted({q.suite for q in questions})]
+    cuts: dict[str, list[Mapping[str, str]]] = {}
+    for suite, cut in slices:
+        cuts.setdefault(suite, []).append(cut)
+    return [_default(name, cuts[name]) for name in sorted(cuts)]
 
 
-def _default(name: str, questions: Sequence[Question]) -> Suite:
+def _default(name: str, cuts: Sequence[Mapping[str, str]]) -> Suite:
     if name != SITE:
         return Suite(name=name, role="guard", watch=())
-    if any(q.item.slice.get("novelty") == "new" for q in questions):
+    if any(c.get("novelty") == "new" for c in cuts):
         return Suite(name=name, target={"novelty": ("new",)})
     from otoloop.reasoning.vocab import left_out_faults
 
-    new = sorted({q.item.slice.get("fault", "") for q in questions} & set(left_out_faults()))
+    new = sorted({c.get("fault", "") for c in cuts} & set(left_out_faults()))
     return Suite(name=name, target={"fault": tuple(new)} if new else {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
 from otoloop.gate.statistics import Paired
 
@@ -27,7 +27,7 @@ class Sizing:
     @property
     def factor(self) -> float:
         """(z_alpha + z_power)^2."""
-        return float((stats.norm.isf(self.alpha) + stats.norm.ppf(self.power)) ** 2)
+        return float((special.ndtri(self.power) - special.ndtri(self.alpha)) ** 2)
 
 
 def sizing(pair: Paired, alpha: float, power: float) -> Sizing:
@@ -56,7 +56,7 @@ def items_for_margin(size: Sizing, margin: float) -> int:
 def power_for_gain(size: Sizing, items: float, gain: float) -> float:
     """Chance to find a true gain among ``items`` items."""
     spread = math.sqrt(max(size.discordance, gain) - gain**2) * math.sqrt(size.effect / items)
-    return float(stats.norm.sf(stats.norm.isf(size.alpha) - gain / spread)) if spread > 0 else 1.0
+    return float(special.ndtr(gain / spread + special.ndtri(size.alpha))) if spread > 0 else 1.0
 
 
 def recordings(size: Sizing, items: int) -> int:

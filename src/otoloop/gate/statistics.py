@@ -16,9 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
-from otoloop.evaluate.intervals import Floats, bootstrap_draws, codes, design_effect, t_quantile, totals, worst_design_effect
+from otoloop.evaluate.intervals import (
+    Floats,
+    bootstrap_draws,
+    codes,
+    design_effect,
+    t_quantile,
+    totals,
+    worst_design_effect,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +105,15 @@ def sign_flip_p(pair: Paired) -> float:
     steps = np.abs(pair.sums[pair.sums != 0]).astype(int)
     if steps.size == 0:
         return 1.0
-    reach = int(steps.sum())
-    chance = np.zeros(2 * reach + 1)
-    chance[reach] = 1.0
+    # chance[k]: the signs tossed so far add up to 2 k - (sum of their steps)
+    chance = np.ones(1)
     for step in steps:
-        chance = 0.5 * (np.roll(chance, step) + np.roll(chance, -step))
-    observed = int(round(pair.sums.sum()))
-    return float(min(1.0, chance[reach + observed :].sum()))
+        wider = np.zeros(len(chance) + step)
+        wider[: len(chance)] = chance
+        wider[step:] += chance
+        chance = 0.5 * wider
+    reached = (round(float(pair.sums.sum())) + int(steps.sum())) // 2
+    return float(min(1.0, chance[reached:].sum()))
 
 
 def score(pair: Paired, delta: float) -> float:
@@ -121,7 +131,7 @@ def score(pair: Paired, delta: float) -> float:
 
 def noninferiority_p(pair: Paired, margin: float) -> float:
     """One-sided p of "the first is worse by ``margin`` or more"."""
-    return float(stats.t.sf(score(pair, -margin), max(1, pair.clusters - 1)))
+    return float(special.stdtr(max(1, pair.clusters - 1), -score(pair, -margin)))
 
 
 def drop_p(pair: Paired) -> float:
