@@ -1,0 +1,1 @@
+"""Answers, scorers and measures of reasoning."""

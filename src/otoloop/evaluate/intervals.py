@@ -1,7 +1,7 @@
 """Intervals for shares when items of one recording session belong together.
 
-Clips of one session share machine, room and microphone, so they count for less than independent ones: five clips with an
-intra-class correlation of 0.3 turn a nominal 5 % error into 14 %. Everything here therefore works on clusters.
+Clips of one session share machine, room and microphone, so they count for less than independent ones: five clips with
+an intra-class correlation of 0.3 turn a nominal 5 % error into 14 %. Everything here therefore works on clusters.
 Shares are 0..1; an interval is ``(low, high)``.
 """
 
@@ -73,14 +73,16 @@ def design_effect(sums: Floats, sizes: Floats, variance: float) -> float:
 
 
 def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
-    """Wilson's score interval of a share seen in ``n`` (effective) items; ``quantile`` of the normal or t distribution."""
+    """Wilson's score interval of a share seen in ``n`` (effective) items; ``quantile`` is a normal or t one."""
     z2 = quantile**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = quantile * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
-def share(values: ArrayLike, clusters: Sequence[str] | ArrayLike, *, resamples: int, seed: int, level: float = 0.95) -> Share:
+def share(
+    values: ArrayLike, clusters: Sequence[str] | ArrayLike, *, resamples: int, seed: int, level: float = 0.95
+) -> Share:
     """A share of right items with its interval by cluster bootstrap.
 
     Where hits or misses are rare, Wilson's interval on the effective number of items takes over: resampling
@@ -120,8 +122,8 @@ def bootstrap_ratio(
 ) -> tuple[float, float]:
     """Interval of ``sum(sums) / sum(sizes)`` when whole clusters are drawn with replacement.
 
-    The percentiles are spread as Hesterberg (2015, "What teachers should know about the bootstrap", 4.1) does, so that few
-    clusters do not give a too narrow interval.
+    The percentiles are spread as Hesterberg (2015, "What teachers should know about the bootstrap", 4.1) does, so
+    that few clusters do not give a too narrow interval.
 
     Args:
         sums: numerator per cluster ``[C]``.

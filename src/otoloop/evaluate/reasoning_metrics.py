@@ -1,9 +1,9 @@
 """How good the thinking is, not only the answer; computed here, without a judge model or a closed API.
 
 Measures follow what is known to fail in audio language models: traces that are well-formed but not about the sound
-(arXiv 2509.22363), answers that survive silence (2604.24401), thinking that does not carry the answer (arXiv 2510.20867).
-Variants of a model are scored like models of their own and named ``<answerer>@<variant>``: ``silent`` and ``swapped`` sound,
-thought ``truncated`` or with a ``mistake`` put in, and ``direct`` answers without thought.
+(arXiv 2509.22363), answers that survive silence (2604.24401), thinking that does not carry the answer (arXiv
+2510.20867). Variants of a model are scored like models of their own and named ``<answerer>@<variant>``: ``silent``
+and ``swapped`` sound, thought ``truncated`` or with a ``mistake`` put in, and ``direct`` answers without thought.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def claims_interval(right: Floats, made: Floats, params: ScoreParams) -> tuple[f
 def metrics(results: Sequence[Result], params: ScoreParams) -> dict[str, Any]:
     """Measures of one answerer that need no variant: format, consistency, grounding, and accuracy by style.
 
-    ``consistency`` is the share of traces whose summary names what the response names; ``right_for_wrong_reason`` the share of
-    right answers with a thought in which a claim is contradicted or the summary says something else.
+    ``consistency`` is the share of traces whose summary names what the response names; ``right_for_wrong_reason`` the
+    share of right answers with a thought in which a claim is contradicted or the summary says something else.
     """
     thought = [r for r in results if r.consistent is not None]
     right = [r for r in thought if r.correct]
@@ -71,10 +71,10 @@ def _wrong_reason(row: Result) -> bool:
 def variants(all_results: Mapping[str, Sequence[Result]], answerer: str, params: ScoreParams) -> dict[str, Any]:
     """What each variant of an answerer tells, on the items both answered.
 
-    - ``silent``, ``swapped``: ``contribution`` = accuracy with the sound minus accuracy without (or with another's) sound;
-      ``changed`` = share of answers that differ. Near zero contribution means that the sound is not used.
-    - ``truncated``, ``mistake``: ``changed`` = share of answers that differ once the thought is cut or spoiled. Near zero means
-      that the thought is decoration.
+    - ``silent``, ``swapped``: ``contribution`` = accuracy with the sound minus accuracy without (or with another's)
+      sound; ``changed`` = share of answers that differ. Near zero contribution means that the sound is not used.
+    - ``truncated``, ``mistake``: ``changed`` = share of answers that differ once the thought is cut or spoiled. Near
+      zero means that the thought is decoration.
     - ``direct``: ``contribution`` = accuracy with thought minus accuracy without.
     """
     real = {r.id: r for r in all_results[answerer]}

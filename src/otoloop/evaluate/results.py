@@ -1,7 +1,7 @@
 """What one model did on one item, as a row that is written, compared and judged later.
 
-Rows hold ids, shares and fault names only. Outputs stay in the answers, sound in the store: erasing a clip never has to chase
-copies of them.
+Rows hold ids, shares and fault names only. Outputs stay in the answers, sound in the store: erasing a clip never has
+to chase copies of them.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def read_results(path: Path) -> list[Result]:
         try:
             rows.append(Result(**{k: row[k] for k in Result.__dataclass_fields__ if k in row}))
         except TypeError as err:
-            raise OtoloopError(f"{path}, line {number} is no result: {err}.", "Write it with `otoloop stage score`.") from None
+            raise OtoloopError(
+                f"{path}, line {number} is no result: {err}.", "Write it with `otoloop stage score`."
+            ) from None
     refuse_duplicates([r.id for r in rows], path)
     return rows
 

@@ -1,9 +1,13 @@
 """Stage `score`: answers and sealed gold in, one judged row per item and answerer out, and their summary.
 
-    answers/<answerer>.jsonl or answers/<answerer>/<suite>.jsonl    {id, output}: base, champion (may be absent), candidate, variants
-    release/items/test.parquet + release/sealed/test.parquet        the site's own suite; further suites as inputs/cycle.yaml names them
-    results/<answerer>.jsonl                                        one `results.Result` an item
-    metrics/scores.json                                             {answerers: {name: {suite: summary}}, reasoning, items_sha256}
+Reads:
+    answers/<answerer>.jsonl or answers/<answerer>/<suite>.jsonl: {id, output} of base, champion (may be absent),
+        candidate, and variants of them
+    release/items/test.parquet, release/sealed/test.parquet: the site's own suite
+    inputs/cycle.yaml: further suites, each {name, items, sha256, role, official, ...}
+Writes:
+    results/<answerer>.jsonl: one `results.Result` an item
+    metrics/scores.json: {answerers: {name: {suite: summary}}, reasoning, items_sha256}
 
 Only this stage reads sealed answers. The same files give the same bytes.
 """
@@ -11,7 +15,7 @@ Only this stage reads sealed answers. The same files give the same bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +23,16 @@ import yaml
 
 from otoloop.errors import OtoloopError
 from otoloop.evaluate import reasoning_metrics
+from otoloop.evaluate.benchmarks import corpus_bleu, load
 from otoloop.evaluate.intervals import share
 from otoloop.evaluate.results import Result, write_results
-from otoloop.evaluate.scorers import gold_index, fault_or_text, judge, read_trace
+from otoloop.evaluate.scorers import answer_part, fault_or_text, gold_index, judge, read_trace
 from otoloop.evaluate.suites import SITE, Question, Suite, join_sealed, read_items, read_rows, refuse_duplicates
-from otoloop.outs import replacing, write_json
+from otoloop.outs import file_sha256, replacing, write_json
 from otoloop.params import ScoreParams
-from otoloop.records import Finding
+from otoloop.reasoning.check import claims_against
 
 DEFAULT_BASE = "otoloop-mini"
-ClaimCheck = Callable[[str, Mapping[str, Any], str], Sequence[Finding]]
-# Codes that say something about one claim; others are about the trace as a whole.
-_CLAIM_CODES = (None, "claim_contradicted", "claim_not_hearable", "event_not_supported")
 
 
 def main(params: ScoreParams, workspace: Path) -> None:
@@ -58,7 +60,7 @@ def read_cycle(workspace: Path) -> dict[str, Any]:
 
 
 def cycle_questions(workspace: Path, cycle: Mapping[str, Any]) -> tuple[list[Question], dict[str, str]]:
-    """All items of the cycle, and the published rule of each suite: the release's sealed test items, then the named suites."""
+    """All items of the cycle (the release's sealed ones, then the named suites) and each suite's published rule."""
     release = workspace / "release"
     questions = join_sealed(release / "items" / "test.parquet", release / "sealed" / "test.parquet")
     rules = {SITE: "string_match"}
@@ -66,9 +68,16 @@ def cycle_questions(workspace: Path, cycle: Mapping[str, Any]) -> tuple[list[Que
         suite = Suite.from_mapping(row)
         rules[suite.name] = suite.official
         if row.get("items") and suite.name != SITE:
-            questions += [q.in_suite(suite.name) for q in read_items(workspace / str(row["items"]))]
+            questions += [q.in_suite(suite.name) for q in read_items(_unchanged(workspace / str(row["items"]), suite))]
     refuse_duplicates([q.item.id for q in questions], release)
     return questions, rules
+
+
+def _unchanged(path: Path, suite: Suite) -> Path:
+    """The path, when the file is the one that the cycle names."""
+    if suite.sha256 and path.is_file() and file_sha256(path) != suite.sha256:
+        raise OtoloopError(f"{path} is not the {suite.name} suite of this cycle.", "Run `dvc checkout`.")
+    return path
 
 
 def read_answers(folder: Path) -> dict[str, dict[str, str]]:
@@ -84,18 +93,48 @@ def read_answers(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _outputs(files: Iterable[Path]) -> dict[str, str]:
-    wanted = sorted(f for f in files if f.suffix in (".jsonl", ".parquet"))
-    rows = [(f, r) for f in wanted for r in read_rows(f)]
-    for file, row in rows:
+    found: dict[str, str] = {}
+    for file in sorted(f for f in files if f.suffix in (".jsonl", ".parquet")):
+        more = read_predictions(file)
+        refuse_duplicates([*found, *more], file)
+        found |= more
+    return found
+
+
+def read_predictions(file: Path) -> dict[str, str]:
+    """Outputs by item id from ``{id, output}`` rows.
+
+    Raises:
+        OtoloopError: missing or unreadable file, a row without id or output, or an id that occurs twice.
+    """
+    rows = list(read_rows(file))
+    for row in rows:
         if "id" not in row or not isinstance(row.get("output"), str):
             raise OtoloopError(f"{file}: a row without `id` or `output`: {str(row)[:80]}.", "Write {id, output} rows.")
-    refuse_duplicates([str(r["id"]) for _, r in rows], wanted[0].parent if wanted else Path("answers"))
-    return {str(r["id"]): r["output"] for _, r in rows}
+    refuse_duplicates([str(r["id"]) for r in rows], file)
+    return {str(r["id"]): r["output"] for r in rows}
+
+
+def score_file(
+    suite: str, items: Path, predictions: Path, params: ScoreParams, base: str = DEFAULT_BASE
+) -> dict[str, Any]:
+    """What `otoloop score` prints: one suite's items and one model's predictions, judged and summed up.
+
+    Raises:
+        OtoloopError: unreadable files, or predictions that belong to no item.
+    """
+    questions, rule = load(suite, items)
+    outputs = read_predictions(predictions)
+    found = summary(score(questions, outputs, rules={q.suite: rule for q in questions}, base=base), params)
+    if rule == "bleu":
+        said = [answer_part(outputs.get(q.item.id, "")) or "" for q in questions]
+        found["official"] = corpus_bleu(said, [q.item.answer for q in questions], "en") / 100
+    return found
 
 
 def score(
     questions: Sequence[Question], outputs: Mapping[str, str], *, rules: Mapping[str, str] | None = None,
-    base: str = DEFAULT_BASE, check: ClaimCheck | None = None,
+    base: str = DEFAULT_BASE,
 ) -> list[Result]:  # fmt: skip
     """Judge one answerer on all items; an item without an output is wrong, not left out.
 
@@ -108,15 +147,14 @@ def score(
             f"{len(strangers)} predictions belong to no item, {strangers[0]!r} first.",
             "Predictions and items must be of the same suite.",
         )
-    claims = check or _claims_against
     rule = rules or {}
-    return [score_one(q, outputs.get(q.item.id), rule.get(q.suite, "string_match"), base, claims) for q in questions]
+    return [score_one(q, outputs.get(q.item.id), rule.get(q.suite, "string_match"), base) for q in questions]
 
 
-def score_one(question: Question, output: str | None, official: str, base: str, check: ClaimCheck) -> Result:
+def score_one(question: Question, output: str | None, official: str, base: str) -> Result:
     """Judge one output."""
     item, judged = question.item, judge(question.item, output, official)
-    made, right = _claims(question, output, base, check)
+    made, right = _claims(question, output, base)
     trace = read_trace(output) if output else None
     return Result(
         id=item.id, item_sha256=question.sha256, clip=item.clip, suite=question.suite, cluster=question.cluster,
@@ -133,18 +171,13 @@ def _gold(question: Question) -> str:
     return fault_or_text(choices[index] if choices and index is not None else question.item.answer)
 
 
-def _claims(question: Question, output: str | None, base: str, check: ClaimCheck) -> tuple[int, int]:
-    """(claims that could be compared with the sound, of them confirmed)."""
+def _claims(question: Question, output: str | None, base: str) -> tuple[int, int]:
+    """(claims that could be compared with the sound, of them confirmed); both 0 without a trace or measured facts."""
     if not output or question.measured is None or read_trace(output) is None:
         return 0, 0
-    found = [f for f in check(output, {**question.measured, "kind": question.item.kind}, base) if f.code in _CLAIM_CODES]
-    return len(found), sum(f.code is None for f in found)
-
-
-def _claims_against(text: str, measured: Mapping[str, Any], base: str) -> Sequence[Finding]:
-    from otoloop.reasoning.check import claims_against
-
-    return list(claims_against(text, measured, base))
+    found = claims_against(output, question.measured, question.item.kind, base)
+    compared = [f for f in found if f.status != "unverifiable"]
+    return len(compared), sum(f.status == "confirmed" for f in compared)
 
 
 def summaries(
@@ -156,10 +189,15 @@ def summaries(
     return {
         "answerers": {n: {s: summary(rows, params) for s, rows in cut.items()} for n, cut in by_suite.items()},
         "reasoning": {
-            n: {**reasoning_metrics.metrics(results[n], params), "variants": reasoning_metrics.variants(results, n, params)}
+            n: {
+                **reasoning_metrics.metrics(results[n], params),
+                "variants": reasoning_metrics.variants(results, n, params),
+            }
             for n in models
         },
-        "items_sha256": {s: items_sha256([q for q in questions if q.suite == s]) for s in sorted({q.suite for q in questions})},
+        "items_sha256": {
+            s: items_sha256([q for q in questions if q.suite == s]) for s in sorted({q.suite for q in questions})
+        },
     }
 
 
@@ -176,8 +214,9 @@ def items_sha256(questions: Sequence[Question]) -> str:
 def summary(results: Sequence[Result], params: ScoreParams) -> dict[str, Any]:
     """What `otoloop score --json` prints: shares in 0..1; ``accuracy`` and its ``ci95`` are those of the strict rule.
 
-    ``official`` leaves out what the published rule leaves out; ``claim_accuracy`` is per item kind, None where no claim could be
-    compared with a measurement; ``slices`` holds n, accuracy and ci95 by slice key and value, ``kind`` and ``style`` among them.
+    ``official`` leaves out what the published rule leaves out; ``claim_accuracy`` is per item kind, None where no
+    claim could be compared with a measurement; ``slices`` holds n, accuracy and ci95 by slice key and value, ``kind``
+    and ``style`` among them.
     """
     if not results:
         raise OtoloopError("There are no items to score.", "Give an items file with at least one row.")

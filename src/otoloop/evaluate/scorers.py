@@ -1,15 +1,17 @@
 """When is an answer right? The published rules, and ours, side by side.
 
-Published rules are kept as they are, flaws included, so that numbers compare with papers: MMAU's token match counts "The answer is
-X." wrong for some golds, and AIR-Bench leaves what it cannot read out of the count. The strict rule decides about promotion:
-missing or unreadable is wrong, a letter stands for its option, and letter and name must not contradict each other.
+Published rules are kept as they are, flaws included, so that numbers compare with papers: MMAU's token match counts
+"The answer is X." wrong for some golds, and AIR-Bench leaves what it cannot read out of the count. The strict rule
+decides about
+promotion: missing or unreadable is wrong, a letter stands for its option, and letter and name must not contradict
+each other.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +23,9 @@ Reading = Literal["read", "missing", "no_answer", "ambiguous", "contradiction"]
 _RESPONSE = re.compile(r"<RESPONSE>(.*?)</RESPONSE>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?(?:THINK|PLANNING|CAPTION|REASONING|SUMMARY|RESPONSE)>", re.IGNORECASE)
 _END = r"(?=\s*(?:[.,;:!)\"'。、]|$))"
-_LETTER = re.compile(rf"\(([a-z])\)|(?:answer|option|choice|答え|選択肢)\s*(?:is|are|は|:)?\s*\(?([a-z])\)?{_END}|^\(?([a-z])\)?(?:[.):]\s|[.):]?$)")
+_LETTER = re.compile(
+    rf"\(([a-z])\)|(?:answer|option|choice|答え|選択肢)\s*(?:is|are|は|:)?\s*\(?([a-z])\)?{_END}|^\(?([a-z])\)?(?:[.):]\s|[.):]?$)"
+)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 NUMBER_TOLERANCE = 0.05
 
@@ -86,7 +90,7 @@ def read_trace(output: str) -> Trace | None:
 
 
 def answer_part(output: str) -> str | None:
-    """The text of the only ``<RESPONSE>``; all of an output without tags; None when thinking never came to an answer."""
+    """The text of the only ``<RESPONSE>``; all of an output without tags; None when thinking came to no answer."""
     found = _RESPONSE.findall(output)
     if len(found) == 1:
         return str(found[0]).strip()
@@ -213,4 +217,10 @@ def exact(answer: str, prediction: str, choices: Sequence[str]) -> bool:
     return prediction.strip().lower() == answer.strip().lower()
 
 
-OFFICIAL = {"string_match": string_match, "first_letter": first_letter, "exact": exact}
+def of_corpus(answer: str, prediction: str, choices: Sequence[str]) -> None:
+    """No rule an item: BLEU is one number for all of a suite, see `benchmarks.corpus_bleu`."""
+
+
+OFFICIAL: dict[str, Callable[[str, str, Sequence[str]], bool | None]] = {
+    "string_match": string_match, "first_letter": first_letter, "exact": exact, "bleu": of_corpus,
+}  # fmt: skip

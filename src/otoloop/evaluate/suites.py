@@ -1,6 +1,7 @@
-"""Suites as values: which items, how they are asked, by which published rule they are scored, and what the gate wants of them.
+"""Suites as values: which items, by which published rule they are scored, and what the gate wants of them.
 
-Items come from our own files (Parquet or JSON lines) or, for public benchmarks, from their official files (`benchmarks`).
+Items come from our own files (Parquet or JSON lines) or, for public benchmarks, from their official files
+(`benchmarks`).
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ class Suite:
         name: as items carry it in ``slice["suite"]`` (items without it belong to ``site``).
         role: ``target`` (the candidate must become better) or ``guard`` (it must not become worse).
         official: the published rule, see `scorers.OFFICIAL`.
-        target: slice values that say which items should become better; empty means all of them. The other items are the old
-            slices, on which the candidate must not become worse.
-        slice_by: slice keys that cut the old items into slices which must each be shown to be no worse; empty means one slice.
+        target: slice values that say which items should become better; empty means all of them. The other items are
+            the old slices, on which the candidate must not become worse.
+        slice_by: slice keys that cut the old items into slices which must each be shown to be no worse; empty means
+            one slice.
         watch: slice keys of further slices: a loss shown there fails, missing data there does not block.
         floor: accuracy that the candidate's lower bound must reach, or None.
         sha256: digest of the items file as the cycle's inputs name it, or None.
@@ -57,7 +59,7 @@ class Suite:
         from otoloop.evaluate.scorers import OFFICIAL
 
         _one_of(row, "role", ("target", "guard"))
-        _one_of(row, "official", (*OFFICIAL, "bleu"))
+        _one_of(row, "official", tuple(OFFICIAL))
         if not row.get("name"):
             raise OtoloopError(f"A suite without a name: {dict(row)}.", "Give every suite a `name`.")
         known: dict[str, Any] = {k: row[k] for k in cls.__dataclass_fields__ if row.get(k) is not None}
@@ -115,7 +117,9 @@ def join_sealed(items: Path, sealed: Path) -> list[Question]:
     rows = list(read_rows(items))
     lost = [r["id"] for r in rows if r["id"] not in answers]
     if lost:
-        raise OtoloopError(f"{len(lost)} test items have no sealed answer, {lost[0]!r} first.", "Make the release again.")
+        raise OtoloopError(
+            f"{len(lost)} test items have no sealed answer, {lost[0]!r} first.", "Make the release again."
+        )
     return [question({**r, **_told(answers[r["id"]])}, f"{items.name}, {r['id']}") for r in rows]
 
 
@@ -124,7 +128,9 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_items(path: Path) -> list[Question]:
-    """Items with answers from Parquet or JSON lines; ``slice``, ``choices`` and ``measured`` may be values or JSON text.
+    """Items with answers from Parquet or JSON lines.
+
+    ``slice``, ``choices`` and ``measured`` may be values or JSON text.
 
     Raises:
         OtoloopError: unreadable file or row, a missing field, an unusable item, or an id that occurs twice.
@@ -144,7 +150,9 @@ def question(row: Mapping[str, Any], where: str) -> Question:
         plain = {**row, "slice": cut, "choices": _value(row.get("choices")) or None}
         measured = _value(row.get("measured"))
     except (ValueError, TypeError) as err:
-        raise OtoloopError(f"{where}: slice, choices or measured is unreadable: {err}.", "Write them as JSON.") from None
+        raise OtoloopError(
+            f"{where}: slice, choices or measured is unreadable: {err}.", "Write them as JSON."
+        ) from None
     return Question(Item.from_json(plain), measured or None)
 
 
@@ -172,7 +180,9 @@ def read_rows(path: Path) -> Iterable[dict[str, Any]]:
 
         names = [n for n in pq.read_schema(path).names if n not in _HEAVY]
         return list(pq.read_table(path, columns=names).to_pylist())
-    return [_line(text, path, n) for n, text in enumerate(path.read_text(encoding="utf-8").split("\n"), 1) if text.strip()]
+    return [
+        _line(text, path, n) for n, text in enumerate(path.read_text(encoding="utf-8").split("\n"), 1) if text.strip()
+    ]
 
 
 def _line(text: str, path: Path, number: int) -> dict[str, Any]:
@@ -197,8 +207,8 @@ def refuse_duplicates(ids: Sequence[str], path: Path) -> None:
 def default_suites(slices: Iterable[tuple[str, Mapping[str, str]]]) -> list[Suite]:
     """Suites when the cycle names none, from (suite, slice) of every item.
 
-    The site's own suite is the target. Where some items carry ``novelty: new`` or show faults that the base was never taught,
-    those should become better and all others stay; other suites are guards.
+    The site's own suite is the target. Where some items carry ``novelty: new`` or show faults that the base was never
+    taught, those should become better and all others stay; other suites are guards.
     """
     cuts: dict[str, list[Mapping[str, str]]] = {}
     for suite, cut in slices:

@@ -1,8 +1,8 @@
 """The error budget of a sealed suite: how often it may be looked at before it must be rotated.
 
-Each look at sealed items lets chance in once more: five uncorrected peeks turn 5 % into about 23 %. So the whole life of a sealed
-suite has one alpha, shared evenly among a planned number of looks (Bonferroni). A look is keyed by suite and adapter: looking
-again at the same pair learns nothing new and is free.
+Each look at sealed items lets chance in once more: five uncorrected peeks turn 5 % into about 23 %. So the whole life
+of a sealed suite has one alpha, shared evenly among a planned number of looks (Bonferroni). A look is keyed by suite
+and adapter: looking again at the same pair learns nothing new and is free.
 """
 
 from __future__ import annotations

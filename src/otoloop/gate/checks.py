@@ -1,20 +1,17 @@
 """Single checks of the gate: one question each, answered pass, fail or not enough data, with a sentence why.
 
-A check passes when the data show what is asked, fails when they show the contrary, and has not enough data otherwise, also
-below the least number of recordings. It then says how many recordings more would decide it with the wanted power.
+A check passes when the data show what is asked, fails when they show the contrary, and has not enough data otherwise,
+also below the least number of recordings. It then says how many recordings more would decide it with the wanted power.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from otoloop.codes import VerdictName
 from otoloop.evaluate.intervals import codes, design_effect, t_quantile, totals, wilson
+from otoloop.gate.parts import Check, Part, Rules, Test
 from otoloop.gate.planning import (
     Sizing,
     items_for_gain,
@@ -24,82 +21,7 @@ from otoloop.gate.planning import (
     smallest_detectable,
 )
 from otoloop.gate.statistics import Paired, bounds, drop_p, holm, noninferiority_p, paired, sign_flip_p
-from otoloop.gate.tables import Bools, Table
-from otoloop.params import GateParams
-
-Test = Literal["integrity", "format", "superiority", "non_inferiority", "missed_detections", "beats_base", "floor", "watch"]
-
-TEST_WORDS: dict[Test, str] = {
-    "integrity": "Integrity", "format": "Trace format", "non_inferiority": "Not worse", "superiority": "Better on the target",
-    "beats_base": "Better than the base", "floor": "Absolute floor", "missed_detections": "Missed detections",
-    "watch": "Watched slice",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One question and its answer. Shares are 0..1; ``low`` and ``high`` are one-sided bounds of the difference.
-
-    Attributes:
-        gating: whether missing data here block promotion (a failure always does).
-        missing: further recordings that would decide it, 0 when decided.
-        smallest_detectable: true difference that so many recordings would show with the wanted power.
-    """
-
-    test: Test
-    suite: str
-    slice: str
-    verdict: VerdictName
-    reason: str
-    gating: bool = True
-    against: str | None = None
-    n: int = 0
-    clusters: int = 0
-    candidate: float | None = None
-    reference: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    p_adjusted: float | None = None
-    margin: float | None = None
-    smallest_detectable: float | None = None
-    missing: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A slice of one suite, with candidate and reference on the same items."""
-
-    suite: str
-    slice: str
-    against: str
-    candidate: Table
-    reference: Table
-
-    @property
-    def pair(self) -> Paired:
-        """Right answers, paired."""
-        return paired(self.candidate.correct, self.reference.correct, self.candidate.clusters)
-
-    def where(self, name: str, mask: Bools) -> Part:
-        """A part of the part, under another name."""
-        return replace(self, slice=name, candidate=self.candidate.where(mask), reference=self.reference.where(mask))
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Thresholds and the error share that this look at the sealed items may spend.
-
-    ``alpha`` guards every step towards a pass; a failure needs ``params.alpha`` only, since failing costs no budget.
-    """
-
-    params: GateParams
-    alpha: float
+from otoloop.gate.tables import Table
 
 
 def superiority(part: Part, rules: Rules, test: Test = "superiority") -> Check:
@@ -112,7 +34,9 @@ def superiority(part: Part, rules: Rules, test: Test = "superiority") -> Check:
         return replace(check, verdict="pass", reason=f"Better than the {part.against} by {_points(check)}.")
     if not shown and (high < margin or drop_p(pair) <= rules.params.alpha):
         why = f"No gain over the {part.against}: {_points(check)}; a gain of {_percent(margin)} points is ruled out."
-        return replace(check, verdict="fail", reason=why if high < margin else f"Worse than the {part.against}: {_points(check)}.")
+        return replace(
+            check, verdict="fail", reason=why if high < margin else f"Worse than the {part.against}: {_points(check)}."
+        )
     if shown:
         return _short(check, rules.params.min_clusters, rules, f"Better than the {part.against} by {_points(check)}")
     wanted = max(margin, pair.difference)
@@ -151,7 +75,11 @@ class _Compared:
 def _not_worse(one: _Compared, rules: Rules, test: Test) -> Check:
     margin = rules.params.margin
     check = replace(
-        _filled(test, one.part, one.pair, rules), p=one.p, p_adjusted=one.adjusted, margin=margin, gating=test != "watch"
+        _filled(test, one.part, one.pair, rules),
+        p=one.p,
+        p_adjusted=one.adjusted,
+        margin=margin,
+        gating=test != "watch",
     )
     return _margin_verdict(check, one.pair, rules, margin, one.adjusted, one.drop)
 
@@ -164,7 +92,10 @@ def missed_detections(part: Part, rules: Rules) -> Check | None:
     pair = paired(faulty.candidate.detected, faulty.reference.detected, faulty.candidate.clusters)
     margin = rules.params.missed_margin
     p = noninferiority_p(pair, margin)
-    shares = {"candidate": float(faulty.candidate.detected.mean()), "reference": float(faulty.reference.detected.mean())}
+    shares = {
+        "candidate": float(faulty.candidate.detected.mean()),
+        "reference": float(faulty.reference.detected.mean()),
+    }
     check = replace(_filled("missed_detections", faulty, pair, rules), **shares, p=p, margin=margin)  # type: ignore[arg-type]
     return _margin_verdict(check, pair, rules, margin, p, drop_p(pair))
 
@@ -178,15 +109,19 @@ def _margin_verdict(check: Check, pair: Paired, rules: Rules, margin: float, p: 
         why = f"Right {noun} were lost against the {check.against}: {_points(check)}."
         return replace(check, verdict="fail", reason=why)
     if p <= rules.alpha:
-        return _short(check, rules.params.min_clusters, rules, f"No loss of {_percent(margin)} points of {noun}: {_points(check)}")
+        return _short(
+            check, rules.params.min_clusters, rules, f"No loss of {_percent(margin)} points of {noun}: {_points(check)}"
+        )
     room = margin + min(0.0, pair.difference)
     items = items_for_margin(_size(pair, rules), margin)
     need = _needed(pair, rules, items, max(room, -pair.difference, margin / 4))
-    return _short(check, need, rules, f"A loss of {_percent(margin)} points of {noun} is not ruled out: {_points(check)}")
+    return _short(
+        check, need, rules, f"A loss of {_percent(margin)} points of {noun} is not ruled out: {_points(check)}"
+    )
 
 
 def floor(suite: str, table: Table, wanted: float, rules: Rules) -> Check:
-    """Does the lower bound of the candidate's accuracy reach an absolute floor?"""
+    """Check that the lower bound of the candidate's accuracy reaches an absolute floor."""
     sums, sizes = totals(table.correct, codes(table.clusters))
     mean, effect = float(table.correct.mean()), design_effect(sums, sizes, float(table.correct.var()))
     low, high = wilson(mean, len(table) / effect, t_quantile(1 - rules.alpha, len(sizes)))
@@ -221,7 +156,7 @@ def _size(pair: Paired, rules: Rules) -> Sizing:
 
 
 def _needed(pair: Paired, rules: Rules, items: int, distance: float) -> int:
-    """Recordings that decide it: the planned number, or, where there are as many already, what the seen difference needs."""
+    """Recordings that decide it: as planned, or, where there are as many already, what the seen difference needs."""
     size = _size(pair, rules)
     need = recordings(size, items)
     if need <= pair.clusters:
@@ -249,8 +184,3 @@ def _percent(value: float) -> str:
 
 def _known(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def accuracy(table: Table) -> float:
-    """Share of right answers."""
-    return float(np.mean(table.correct))

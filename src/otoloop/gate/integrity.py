@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from otoloop.evaluate.suites import Suite
-from otoloop.gate.checks import Check
+from otoloop.gate.parts import Check
 from otoloop.gate.tables import Table, Tables
 from otoloop.params import GateParams
 

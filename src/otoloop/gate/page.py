@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from otoloop.gate.checks import TEST_WORDS
+from otoloop.gate.parts import TEST_WORDS
 from otoloop.gate.report import fault_name
 
 VERDICT_WORDS = {"pass": "Pass", "fail": "Fail", "not_enough_data": "Not enough data"}
@@ -22,7 +22,11 @@ KIND_WORDS = {"audio_only": "sound only", "with_evidence": "sound and evidence"}
 
 def html(data: Mapping[str, Any]) -> str:
     """One page for people."""
-    return _environment().get_template("report.html").render(d=data, forest=forest(data["checks"], data["params"]["margin"]))
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(d=data, forest=forest(data["checks"], data["params"]["margin"]))
+    )
 
 
 def markdown(data: Mapping[str, Any]) -> str:
@@ -76,10 +80,14 @@ def forest(checks: Sequence[Mapping[str, Any]], margin: float) -> dict[str, Any]
     count = int(edge / step + 1e-9)
 
     def at(value: float) -> float:
-        return round(1000 * (value + edge) / (2 * edge), 1)
+        return float(round(1000 * (value + edge) / (2 * edge), 1))
 
-    placed = [{**c, "x": at(c["difference"]), "x1": at(max(-edge, c["low"])), "x2": at(min(edge, c["high"]))} for c in rows]
-    ticks = [{"x": at(k * step), "text": points(k * step).replace(".0", "") if k else "0"} for k in range(-count, count + 1)]
+    placed = [
+        {**c, "x": at(c["difference"]), "x1": at(max(-edge, c["low"])), "x2": at(min(edge, c["high"]))} for c in rows
+    ]
+    ticks = [
+        {"x": at(k * step), "text": points(k * step).replace(".0", "") if k else "0"} for k in range(-count, count + 1)
+    ]
     return {"rows": placed, "ticks": ticks, "zero": at(0.0), "margin": at(-margin), "left_out": len(shown) - len(rows)}
 
 

@@ -1,7 +1,7 @@
 """How much can be seen with so many recordings, and how many are missing. One-sided, paired, normal approximation.
 
-``discordance`` is the share of items on which two models differ, ``items`` the number of items, ``effect`` the design effect of
-clustering; ``gain`` and ``margin`` are shares (0.03 = three points).
+``discordance`` is the share of items on which two models differ, ``items`` the number of items, ``effect`` the design
+effect of clustering; ``gain`` and ``margin`` are shares (0.03 = three points).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Sizing:
 
 
 def sizing(pair: Paired, alpha: float, power: float) -> Sizing:
-    """Take discordance and clustering as observed; one differing item is added so that none seen is not taken for none there is."""
+    """Take discordance and clustering as observed; one differing item is added, for none seen does not mean none."""
     discordance = (pair.gained + pair.lost + 1) / (pair.n + 2)
     return Sizing(alpha, power, discordance, pair.effect, pair.n / pair.clusters)
 

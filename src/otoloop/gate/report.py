@@ -1,6 +1,7 @@
 """What the approver reads: the gate's findings with everything needed to believe them, as data (report.json).
 
-Ids, hashes, shares and fault names only: sound and text are looked up when shown, so an erased clip leaves no copy here.
+Ids, hashes, shares and fault names only: sound and text are looked up when shown, so an erased clip leaves no copy
+here.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ def _word(value: Any) -> str:
 def _accuracy(models: Mapping[str, Sequence[Result]], params: ScoreParams) -> list[dict[str, Any]]:
     """One row a suite: n, recordings, and every model's share with interval."""
     suites = sorted({r.suite for rows in models.values() for r in rows}, key=lambda s: (s != SITE, s))
-    return [{"suite": s, **_cells({m: [r for r in rows if r.suite == s] for m, rows in models.items()}, params)} for s in suites]
+    return [
+        {"suite": s, **_cells({m: [r for r in rows if r.suite == s] for m, rows in models.items()}, params)}
+        for s in suites
+    ]
 
 
 def _by_fault(models: Mapping[str, Sequence[Result]], params: ScoreParams) -> list[dict[str, Any]]:

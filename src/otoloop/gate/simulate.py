@@ -1,7 +1,7 @@
 """What the gate would do to candidates of known quality, under the present thresholds and numbers of recordings.
 
-Answers are drawn, judged by the very code that judges real ones (`verdicts.decide_tables`), and counted. Items of one recording
-agree more than others: with probability ``sqrt(icc)`` an item takes over its recording's common draw.
+Answers are drawn, judged by the very code that judges real ones (`verdicts.decide_tables`), and counted. Items of one
+recording agree more than others: with probability ``sqrt(icc)`` an item takes over its recording's common draw.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from otoloop.evaluate.suites import SITE, Suite
-from otoloop.gate.checks import Part, Rules, superiority
+from otoloop.gate.checks import superiority
 from otoloop.gate.integrity import BASE, CANDIDATE, CHAMPION
+from otoloop.gate.parts import Part, Rules
 from otoloop.gate.tables import Bools, Table, Tables
 from otoloop.gate.verdicts import decide_tables, old_slices, target_slice
 from otoloop.params import GateParams
@@ -59,7 +60,13 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict."""
-        return {"gain": self.gain, "drop": self.drop, "runs": self.runs, "promoted": self.promoted, "verdicts": dict(self.verdicts)}
+        return {
+            "gain": self.gain,
+            "drop": self.drop,
+            "runs": self.runs,
+            "promoted": self.promoted,
+            "verdicts": dict(self.verdicts),
+        }
 
 
 def simulate(
@@ -68,7 +75,9 @@ def simulate(
 ) -> Outcome:  # fmt: skip
     """Judge ``runs`` candidates that truly gain so much on the new slice and lose so much on the known one."""
     rng = np.random.default_rng(seed)
-    counts = Counter(decide_tables(draw(plans, rng, gain, drop), params, RULES, alpha=alpha).verdict for _ in range(runs))
+    counts = Counter(
+        decide_tables(draw(plans, rng, gain, drop), params, RULES, alpha=alpha).verdict for _ in range(runs)
+    )
     return Outcome(gain, drop, runs, {v: counts[v] / runs for v in ("pass", "fail", "not_enough_data")})
 
 
@@ -100,7 +109,11 @@ def draw(plans: Mapping[str, Plan], rng: np.random.Generator, gain: float = 0.0,
     candidate = np.concatenate([p[3] for p in parts])
     items = _items(plans)
     base = champion & (rng.random(len(items)) > 0.5)
-    return {SITE: {n: _answered(items, right, rng) for n, right in ((BASE, base), (CHAMPION, champion), (CANDIDATE, candidate))}}
+    return {
+        SITE: {
+            n: _answered(items, right, rng) for n, right in ((BASE, base), (CHAMPION, champion), (CANDIDATE, candidate))
+        }
+    }
 
 
 def _answers(plan: Plan, shift: float, rng: np.random.Generator) -> tuple[Bools, Bools]:

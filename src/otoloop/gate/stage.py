@@ -1,8 +1,8 @@
 """Stage `gate`: judged rows in, verdict and report out. Any verdict is a result; only a crash is an error.
 
-    results/<answerer>.jsonl, metrics/scores.json      what `score` wrote
-    inputs/cycle.yaml                                  suites, and the grant for this look: ``grant: {alpha: 0.005}``
-    gate/report.json, gate/report.html, gate/report.md
+results/<answerer>.jsonl, metrics/scores.json      what `score` wrote
+inputs/cycle.yaml                                  suites, and the grant for this look: ``grant: {alpha: 0.005}``
+gate/report.json, gate/report.html, gate/report.md
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def cycle_suites(cycle: Mapping[str, Any], results: Mapping[str, Sequence[Result
 
 
 def granted(cycle: Mapping[str, Any], params: GateParams) -> float:
-    """The alpha that this look may spend: the grant's ``alpha``, or its ``error_share`` of params.gate.alpha, or all of it.
+    """The alpha that this look may spend: the grant's ``alpha``, its share ``error_share`` of gate.alpha, or all.
 
     Raises:
         OtoloopError: the grant is no number, or more than params.gate.alpha.

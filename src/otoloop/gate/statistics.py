@@ -1,11 +1,11 @@
 """Paired tests of two models on the same items, clustered by recording. All shares are 0..1, all tests one-sided.
 
-- *Better?* Exact sign-flip permutation test on cluster totals: if the models were equal, swapping them within a whole recording
-  would change nothing, so each cluster's difference could as well have the other sign. With one item a cluster this is the exact
-  McNemar test. The distribution is computed, not drawn, hence no seed.
-- *Not worse than a margin?* Tango's score test for paired shares (Statistics in Medicine 17, 1998) on the effective number of
-  items (n / design effect), with a t quantile for few clusters. It stays honest when no item differs: 60 equal answers do not
-  prove that nothing was lost.
+- *Better?* Exact sign-flip permutation test on cluster totals: if the models were equal, swapping them within a whole
+  recording would change nothing, so each cluster's difference could as well have the other sign. With one item a
+  cluster this is the exact McNemar test. The distribution is computed, not drawn, hence no seed.
+- *Not worse than a margin?* Tango's score test for paired shares (Statistics in Medicine 17, 1998) on the effective
+  number of items (n / design effect), with a t quantile for few clusters. It stays honest when no item differs: 60
+  equal answers do not prove that nothing was lost.
 - *Several slices?* Holm (1979).
 """
 
@@ -95,7 +95,7 @@ def paired(first: ArrayLike, second: ArrayLike, clusters: Sequence[str] | ArrayL
 
 
 def _cautious(seen: float, sums: Floats, sizes: Floats) -> float:
-    """Lean towards the worst design effect while few clusters differ at all: two of them say little about clustering."""
+    """Lean towards the worst design effect while few clusters differ: two of them say little about clustering."""
     informed = float((sums != 0).sum())
     return (informed * seen + 2 * worst_design_effect(sizes)) / (informed + 2)
 
@@ -117,7 +117,7 @@ def sign_flip_p(pair: Paired) -> float:
 
 
 def score(pair: Paired, delta: float) -> float:
-    """Tango's score of "first - second = delta" on the effective number of items; positive when the first does better."""
+    """Tango's score of "first - second = delta" on the effective number of items; positive when more than delta."""
     n = pair.effective_n
     gained, lost = pair.gained / pair.effect, pair.lost / pair.effect
     a, b, c = 2 * n, -gained - lost + (2 * n - gained + lost) * delta, -lost * delta * (1 - delta)
@@ -162,7 +162,7 @@ def bootstrap_bounds(pair: Paired, alpha: float, *, resamples: int, seed: int) -
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values in the given order: reject where adjusted <= alpha, and the family error stays below alpha."""
+    """Holm's adjusted p values, in order: rejecting where adjusted <= alpha keeps the family's error below alpha."""
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))

@@ -1,11 +1,11 @@
 """May the candidate go live? Pure functions from results to a report: no clock, no files, no chance.
 
-Order: integrity; not worse on guard suites and old slices (Holm); better on the target; above the floors; no more missed
-detections. All must pass, so the chance of passing a candidate that is no better, or is worse somewhere, is below the
-look's alpha. One failure fails; otherwise anything undecided asks for more recordings.
+Order: integrity; not worse on guard suites and old slices (Holm); better on the target; above the floors; no more
+missed detections. All must pass, so the chance of passing a candidate that is no better, or is worse somewhere, is
+below the look's alpha. One failure fails; otherwise anything undecided asks for more recordings.
 
-Pilot lane: without a champion, a candidate that clears the floors and shows a gain over the base may be requested for the channel
-``pilot``, however few recordings there are.
+Pilot lane: without a champion, a candidate that clears the floors and shows a gain over the base may be requested for
+the channel ``pilot``, however few recordings there are.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import numpy as np
 from otoloop.codes import VerdictName
 from otoloop.evaluate.results import Result
 from otoloop.evaluate.suites import Suite
-from otoloop.gate.checks import TEST_WORDS, Check, Part, Rules, floor, missed_detections, non_inferiority, superiority
+from otoloop.gate.checks import floor, missed_detections, non_inferiority, superiority
 from otoloop.gate.integrity import BASE, CANDIDATE, CHAMPION, format_floor, integrity
+from otoloop.gate.parts import TEST_WORDS, Check, Part, Rules
 from otoloop.gate.tables import Table, Tables, tables
 from otoloop.params import GateParams
 
@@ -177,14 +178,18 @@ def _overall(checks: Sequence[Check]) -> tuple[VerdictName, str]:
 
 
 def _pilot(checks: Sequence[Check], reference: str, rules: Rules, sound: bool) -> tuple[Pilot | None, str]:
-    """The lane of a site without a champion: integrity, format and floors, a shown gain over the base, no shown harm."""
+    """The lane of a site without a champion: integrity, format, floors, a shown gain over the base, no shown harm."""
     if reference == CHAMPION:
         return None, "There is a champion."
     if not sound:
         return "not_eligible", "Integrity failed."
     hard = [c for c in checks if c.test in ("format", "floor") and c.verdict == "fail"]
     weak = [c for c in checks if c.test == "beats_base" and not _gained(c, rules)]
-    harm = [c for c in checks if c.test in ("non_inferiority", "missed_detections") and c.high is not None and c.high < -(c.margin or 0)]
+    harm = [
+        c
+        for c in checks
+        if c.test in ("non_inferiority", "missed_detections") and c.high is not None and c.high < -(c.margin or 0)
+    ]
     bad = next(iter([*hard, *weak, *harm]), None)
     if bad is not None:
         return "not_eligible", bad.reason
@@ -203,7 +208,9 @@ def _record_more(checks: Sequence[Check]) -> tuple[dict[str, Any], ...]:
     """Per slice the most that any of its checks lacks; what must be decided first, then the slices that look worst."""
     wanted: dict[tuple[str, str], dict[str, Any]] = {}
     for c in (c for c in checks if c.verdict == "not_enough_data"):
-        row = wanted.setdefault((c.suite, c.slice), {"suite": c.suite, "slice": c.slice, "recordings": 0, "present": c.clusters})
+        row = wanted.setdefault(
+            (c.suite, c.slice), {"suite": c.suite, "slice": c.slice, "recordings": 0, "present": c.clusters}
+        )
         row["recordings"] = max(row["recordings"], c.missing)
         row["gating"] = row.get("gating", False) or c.gating
         row["difference"] = min(row.get("difference", 1.0), 0.0 if c.difference is None else c.difference)
