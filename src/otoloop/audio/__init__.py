@@ -1,0 +1,1 @@
+"""Sound in: decode safely, fingerprint, measure evidence, judge quality, protect speech."""

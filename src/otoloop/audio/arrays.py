@@ -1,8 +1,7 @@
-"""A thin layer over two array namespaces: one piece of code measures a clip on a laptop and thousands a second on a
-GPU.
+"""A thin layer over two array namespaces: the same code measures one clip on a laptop and thousands on a GPU.
 
 ``xp`` is the module numpy or torch. The last axis is always samples or frequency bins, the first is the clip. Only
-operations that both modules share (or that are wrapped here) are used, so this file imports neither scipy nor torch.
+operations that both modules share (or that are wrapped here) are used; this file imports neither scipy nor torch.
 """
 
 from __future__ import annotations

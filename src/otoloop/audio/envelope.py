@@ -91,11 +91,14 @@ def _comb(env: Array, env_rate: float, seconds: float, top: float, xp: Xp) -> di
     db = db[..., : int(4.1 * top / df)]
     lines = prominence(db, 41, 3, xp)
     rates = np.arange(max(1.0, 6 * df), top, df / 2)
+    if len(rates) < 4:  # too short to tell
+        return dict.fromkeys(("rate", "excess", "first", "burst", "df"), 0.0 * env[..., 0, 0])
     score = comb_score(lines, df, rates, 4, CAP_DB, xp)
     band = xp.argmax(amax(score, xp), -1)
     lines, db, score, env = (_row(x, band, xp) for x in (lines, db, score, env))
-    # capped scores tie between a comb and its sidebands; the heights of the lines decide
-    best = xp.argmax(score + 0.1 * comb_score(lines, df, rates, 4, 60.0, xp), -1)
+    # capped scores tie between a comb, its sidebands and its multiples: the heights of the lines decide, then the lowest
+    lower = const(1.5 * np.log2(top / rates), db, xp)
+    best = xp.argmax(score + 0.1 * comb_score(lines, df, rates, 4, 60.0, xp) + lower, -1)
     rate = _true_spacing(db, lines, const(rates, db, xp)[best], df, xp)
     rate, first = _refine(db, lines, rate, df, xp)
     burst = (env**4).mean(-1) / xp.clip((env**2).mean(-1) ** 2, 1e-30, None)
@@ -141,7 +144,8 @@ def _multiple(lines: Array, db: Array, rate: Array, df: float, xp: Xp) -> Array:
         here = xp.minimum(level[m - 1] - level[m - 2], level[m - 1] - level[m])
         again = xp.minimum(level[2 * m - 1] - level[2 * m - 2], level[2 * m - 1] - level[2 * m])
         clear = (xp.minimum(height[m - 1], height[2 * m - 1]) > 9.0) & ((2 * m + 1) * rate < (db.shape[-1] - 2) * df)
-        factor = xp.where((here > 2.0) & (again > 1.0) & clear, 0.0 * factor + m, factor)
+        stands = (here > (2.0 if m < 4 else 1.2)) & (again > (1.0 if m < 4 else 0.6))
+        factor = xp.where(stands & clear, 0.0 * factor + m, factor)
     return factor
 
 
@@ -165,10 +169,10 @@ def _refine(db: Array, lines: Array, rate: Array, df: float, xp: Xp) -> tuple[Ar
 
 
 def modulation(full: Array, n: int, xp: Xp) -> dict[str, Array]:
-    """Slow swelling: ``hz`` [B] (0.5..40), ``depth`` (0..1), ``level`` dB over the floor, ``df`` Hz; the clearest
-    band's.
+    """Slow swelling: ``hz`` [B] (0.5..40), ``depth`` (0..1), ``level`` dB over the floor, ``df`` Hz.
 
-    The depth m of (1 + m cos) is twice the envelope line's amplitude over the mean.
+    The band with the clearest line is taken. The depth m of (1 + m cos) is twice the envelope line's amplitude over
+    the mean.
     """
     found = [_swell(envelope(full, n, low, high, SLOW_RATE, xp), top, xp) for low, high, top in SWELL_BANDS_HZ]
     low, high = found
@@ -181,11 +185,16 @@ def _swell(env: Array, top_hz: float, xp: Xp) -> dict[str, Array]:
     db, df, _ = envelope_lines(env, SLOW_RATE, 8.0, xp)
     lines = prominence(db, 41, 3, xp)
     low, high = max(2, round(0.5 / df)), min(round(top_hz / df), db.shape[-1] - 2)
+    if high <= low:  # too short to tell
+        return dict.fromkeys(("hz", "depth", "level", "df"), 0.0 * env[..., 0])
     inside, shown = lines[..., low : high + 1], db[..., low : high + 1]
     top = amax(xp.where(inside > 6.0, shown, 0.0 * shown - 200.0), xp, True)
-    enough = ((shown >= top - 3.0) & (inside > 6.0)) * const(np.ones(high + 1 - low), db, xp)
+    local = (shown >= db[..., low - 1 : high]) & (shown >= db[..., low + 1 : high + 2])
+    enough = (local & (shown >= top - 3.0) & (inside > 6.0)) * const(np.ones(high + 1 - low), db, xp)
     at = xp.argmax(enough, -1) + low
-    depth = xp.clip(xp.sqrt(10.0 ** (pick(db, at, xp) / 10.0)), 0.0, 1.0)
+    offset = parabola(db, at, xp)
+    crest = pick(db, at, xp) - 0.25 * offset * (pick(db, at - 1, xp) - pick(db, at + 1, xp))
+    depth = xp.clip(10.0 ** (crest / 20.0), 0.0, 1.0)
     slower = (at == low) & (pick(db, at - 1, xp) >= pick(db, at, xp))  # the skirt of something below the range
     level = xp.where(slower, 0.0 * depth, pick(lines, at, xp))
-    return {"hz": (at + parabola(db, at, xp)) * df, "depth": depth, "level": level, "df": 0.0 * level + df}
+    return {"hz": (at + offset) * df, "depth": depth, "level": level, "df": 0.0 * level + df}

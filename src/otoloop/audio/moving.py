@@ -1,9 +1,8 @@
-"""Tones that wobble or come and go: narrow peaks in short frames that gather around one frequency. Batch first, numpy
-or torch.
+"""Tones that wobble or come and go: narrow peaks in short frames that gather around one frequency.
 
 A squeal that sways by a few per cent is smeared over the long frames of the Welch spectrum; in frames of 32 ms it is
 narrow. The ringing of an impact is the other way round: its long spectrum shows lines at the impact rate, its short
-frames none.
+frames are broad. Batch first, numpy or torch.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ def moving(x: Array, xp: Xp) -> dict[str, Array]:
 
     Returns:
         ``f`` [B, 3] mean frequency in Hz, ``wobble`` its standard deviation in Hz, ``share`` of frames with a peak
-        there, ``level`` dB of the peaks (on the scale of long frames), ``start``/``end`` s; ``support`` [B, 257]: the
-        share of frames with a peak in each bin or its neighbours.
+        there (two peaks in a frame count twice), ``level`` dB of the peaks on the scale of long frames,
+        ``start``/``end`` s.
     """
     window = np.hanning(SIZE + 1)[:-1]
     spec = xp.fft.rfft(frames(x, SIZE, SIZE, xp) * const(window, x, xp))
@@ -40,9 +39,7 @@ def moving(x: Array, xp: Xp) -> dict[str, Array]:
     inside = const(((freq >= LOW_HZ) & (freq <= HIGH_HZ)).astype(np.float64), db, xp)
     peaks = ((db >= local) & (height >= PEAK_DB)) * inside
     share = peaks.mean(-2)
-    out = _gather(peaks, height, share, freq, xp)
-    near = xp.concatenate((share[..., :1], share, share[..., -1:]), -1)
-    return out | {"support": near[..., :-2] + near[..., 1:-1] + near[..., 2:]}
+    return _gather(peaks, height, share, freq, xp)
 
 
 def _gather(peaks: Array, height: Array, share: Array, freq: np.ndarray, xp: Xp) -> dict[str, Array]:

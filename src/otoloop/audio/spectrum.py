@@ -36,8 +36,7 @@ class Spectrum:
 
 @lru_cache(maxsize=32)
 def line_threshold_db(bins: int, averages: float) -> float:
-    """Height over the floor that a Welch estimate of noise passes in one clip of a hundred, plus 2 dB for coloured
-    noise.
+    """Height over the floor that noise passes in one clip of a hundred, plus 2 dB for colour.
 
     It is the tail of a chi-square with two degrees of freedom an average.
     """
@@ -95,7 +94,7 @@ def _flatness(s: Spectrum, xp: Xp) -> Array:
 
 
 def levels(x: Array, xp: Xp) -> dict[str, Array]:
-    """RMS without DC and peak [B] in dBFS (a full-scale sine has -3.01), and the range [B] of half-second levels in dB."""
+    """RMS and peak [B] in dBFS without DC (a full-scale sine has -3.01 RMS), range of half-second levels in dB."""
     centred = x - x.mean(-1)[..., None]
     rms = decibel((centred**2).mean(-1), xp)
     peak = 2 * decibel(amax(xp.abs(x), xp), xp)
