@@ -51,15 +51,25 @@ def load_base(ref: str = MINI, *, device: str = "cpu", dtype: torch.dtype = torc
     Raises:
         OtoloopError: the folder or name does not hold a Qwen2-Audio model in safetensors form, or a hub name has no pinned revision.
     """
+    folder, name, revision = locate(ref)
+    return _load(folder, name, revision, device, dtype)
+
+
+def locate(ref: str) -> tuple[Path, str, str]:
+    """Folder, name and revision of a base without loading it; a hub base is downloaded.
+
+    Raises:
+        OtoloopError: it is neither a folder nor a hub name with a pinned revision.
+    """
     if ref == MINI:
-        return _load(mini_path(), MINI, "embedded", device, dtype)
+        return mini_path(), MINI, "embedded"
     if Path(ref).is_dir():
-        return _load(Path(ref), Path(ref).name, "path", device, dtype)
+        return Path(ref), Path(ref).name, "path"
     name, _, revision = ref.partition("@")
     revision = revision or PINNED.get(name, "")
     if not revision:
         raise OtoloopError(f"Base {ref!r} is neither a folder nor a pinned hub name.", "Give a folder, or NAME@REVISION with a commit hash.")
-    return _load(_download(name, revision), name, revision, device, dtype)
+    return _download(name, revision), name, revision
 
 
 def _download(name: str, revision: str) -> Path:

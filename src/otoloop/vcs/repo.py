@@ -167,6 +167,17 @@ class Repo:
         self._git("push", "--follow-tags", "origin", "HEAD")
         return True
 
+    def pull_commits(self) -> bool:
+        """Fetch and take over what was pushed to ``origin``; False if there is none.
+
+        Raises:
+            OtoloopError: its branch does not continue ours.
+        """
+        if "origin" not in self._git("remote").splitlines():
+            return False
+        self._git("pull", "--ff-only", "--tags", "origin", self._git("branch", "--show-current"))
+        return True
+
     def clone(self, revision: str, into: Path) -> Repo:
         """A fresh clone at a tag or commit that uses this workspace's servers and DVC remote."""
         git(

@@ -38,6 +38,20 @@ def child_environment(workspace: Path) -> dict[str, str]:
     return env | s3 | _prefect(workspace)
 
 
+def enter() -> dict[str, str]:
+    """Where a flow run works: the pull step of prefect.yaml, run on the worker's machine (a path in a deployment would
+    be that of the machine that deployed).
+
+    Raises:
+        OtoloopError: the worker was started without a workspace.
+    """
+    folder = os.environ.get("OTOLOOP_WORKSPACE")
+    if not folder:
+        raise OtoloopError("This worker knows no workspace.", "Start workers by `otoloop up`, or set OTOLOOP_WORKSPACE.")
+    os.chdir(folder)
+    return {"directory": folder}
+
+
 def _s3(workspace: Path) -> dict[str, str]:
     """The variables of the store, none if there is no store."""
     try:
