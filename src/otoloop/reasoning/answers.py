@@ -11,7 +11,11 @@ from otoloop.reasoning.vocab import by_name, faults, find_fault
 from otoloop.records import Finding, Item, Trace
 
 _LETTER = re.compile(r"(?<![a-z])\(?([a-h])\)(?![a-z])|^\s*\(?([a-h])[).:]?\s*$|^\s*\(?([a-h])[).:]\s", re.IGNORECASE)
-_LETTER_LEAK = re.compile(r"(?:(?:option|choice|answer(?: is)?|letter)\s*\(?|\()([a-h])(?:\)|(?![a-z]))|(?:選択肢|答えは)\s*\(?([a-h])", re.IGNORECASE)
+_LETTER_LEAK = re.compile(
+    r"(?:(?:option|choice|answer(?: is)?|letter)\s*\(?|\()([a-h])(?:\)|(?![a-z]))|(?:選択肢|"
+    r"答えは)\s*\(?([a-h])",
+    re.IGNORECASE,
+)
 
 
 def said(response: str, item: Item | None) -> tuple[str | None, str | None]:
@@ -38,20 +42,35 @@ def answer_findings(text: str, trace: Trace, item: Item | None) -> Iterator[Find
     span = (start, start + len(trace.response))
     if fault is None:
         code = "answer_mismatch" if letter and item else "unknown_term"
-        yield Finding(code=code, message=f"The response “{trace.response}” names no fault of the vocabulary.", claim=trace.response, span=span)
+        yield Finding(
+            code=code,
+            message=f"The response “{trace.response}” names no fault of the vocabulary.",
+            claim=trace.response,
+            span=span,
+        )
     yield from _against_gold(fault, letter, trace.response, span, item)
     if fault is not None and not trace.direct:
         yield from _follows(text, trace, fault, span)
 
 
-def _against_gold(fault: str | None, letter: str | None, response: str, span: tuple[int, int], item: Item | None) -> Iterator[Finding]:
+def _against_gold(
+    fault: str | None, letter: str | None, response: str, span: tuple[int, int], item: Item | None
+) -> Iterator[Finding]:
     if item is None:
         return
     gold = by_name(item.answer)
     if fault is not None and gold is not None and fault != gold.id:
-        yield _mismatch(f"The response “{response}” is not the gold answer “{item.answer}”.", response, span, response, item.answer)
+        yield _mismatch(
+            f"The response “{response}” is not the gold answer “{item.answer}”.", response, span, response, item.answer
+        )
     elif item.answer_letter and letter and letter != item.answer_letter.lower():
-        yield _mismatch(f"The response has the letter ({letter}); the right one is ({item.answer_letter}).", response, span, letter, item.answer_letter)
+        yield _mismatch(
+            f"The response has the letter ({letter}); the right one is ({item.answer_letter}).",
+            response,
+            span,
+            letter,
+            item.answer_letter,
+        )
 
 
 def _mismatch(message: str, claim: str, span: tuple[int, int], stated: str, measured: str) -> Finding:
@@ -68,7 +87,13 @@ def _follows(text: str, trace: Trace, fault: str, span: tuple[int, int]) -> Iter
     reasoned = {n.fault for n in named(trace.reasoning) if not n.denied}
     if reasoned and fault not in reasoned:
         names = ", ".join(sorted(faults()[f].en for f in reasoned))
-        yield _mismatch(f"The reasoning concludes {names}, but the response is “{trace.response}”.", trace.response, span, fault, names)
+        yield _mismatch(
+            f"The reasoning concludes {names}, but the response is “{trace.response}”.",
+            trace.response,
+            span,
+            fault,
+            names,
+        )
 
 
 def gold_leak(text: str, trace: Trace, item: Item | None) -> Iterator[Finding]:
@@ -93,9 +118,18 @@ def answerable(item: Item) -> Iterator[Finding]:
     if gold is None:
         return
     for where, text, wide in (("question", item.question, True), ("evidence", item.evidence or "", False)):
-        hit = next((n for n in named(text, synonyms=wide) if n.fault == gold.id and (n.end - n.start > 3 or not text.isascii())), None)
+        hit = next(
+            (
+                n
+                for n in named(text, synonyms=wide)
+                if n.fault == gold.id and (n.end - n.start > 3 or not text.isascii())
+            ),
+            None,
+        )
         if hit is not None:
             words = text[hit.start : hit.end]
-            yield Finding(code="answerable_without_audio", message=f"The {where} names the answer (“{words}”).", claim=words)
+            yield Finding(
+                code="answerable_without_audio", message=f"The {where} names the answer (“{words}”).", claim=words
+            )
     if item.choices is not None and len(set(item.choices)) < 2:
         yield Finding(code="answerable_without_audio", message="There is only one option to choose from.")

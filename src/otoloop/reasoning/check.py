@@ -6,22 +6,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from otoloop.reasoning.answers import answer_findings, answerable, gold_leak
 from otoloop.reasoning.claims import Stated, extract
+from otoloop.reasoning.facts import as_evidence
 from otoloop.reasoning.hearing import hearing
-from otoloop.reasoning.judge import ClaimFinding, as_evidence, judge
+from otoloop.reasoning.judge import ClaimFinding, judge
 from otoloop.reasoning.terms import KIND_PARTS, parts, parts_of, surrogates, unknown_terms
 from otoloop.reasoning.trace import PARTS, TraceFormatError, parse
 from otoloop.records import Evidence, Finding, Item, Trace
 
+# facts that nobody hears: a trace can have them from the evidence block only
+_TOLD = {
+    "speed_rpm", "shaft_hz", "impacts_per_turn", "outer_race_order", "inner_race_order", "ball_order", "gear_mesh_hz",
+    "vibration_rms_mm_s", "temperature_c", "current_a", "outer_race_hz", "inner_race_hz", "ball_hz",
+}  # fmt: skip
 _EVENT_PARTS = ("CAPTION", "REASONING", "SUMMARY")
 # what the evidence itself speaks of, so that a trace may speak of it too
 _SUPPORTS = {
-    "outer_race_order": "bearing", "inner_race_order": "bearing", "ball_order": "bearing", "gear_mesh_hz": "gear", "hum_hz": "winding",
-    "speed_rpm": "rotor",
+    "outer_race_order": "bearing", "inner_race_order": "bearing", "ball_order": "bearing", "gear_mesh_hz": "gear",
+    "hum_hz": "winding", "speed_rpm": "rotor",
 }  # fmt: skip
 
 
@@ -79,7 +85,9 @@ def _parsed(text: str, item: Item | None, found: list[Finding]) -> Trace | None:
     if item is not None and item.style == "cot" and trace.direct:
         found.append(Finding(code="empty_part", message="<THINK> is empty, but the item asks for a chain of thought."))
     if item is not None and item.style == "direct" and not trace.direct:
-        found.append(Finding(code="format", message="The item asks for a direct answer: <THINK></THINK> must be empty."))
+        found.append(
+            Finding(code="format", message="The item asks for a direct answer: <THINK></THINK> must be empty.")
+        )
     return trace
 
 
@@ -89,10 +97,9 @@ def _invented(text: str, facts: Evidence, item: Item | None, base: str) -> Itera
         return
     for finding in claims_against(text, facts, item.kind, base):
         fact = facts.get(finding.kind)
-        sensed = finding.kind not in ("tone_hz", "modulation_hz", "impulse_rate_hz", "hum_hz", "nearest_order") and not isinstance(finding.stated, bool)
-        if finding.status == "unverifiable" and sensed and (fact is None or fact.value is None) and finding.kind != "band":
+        if finding.status == "unverifiable" and finding.kind in _TOLD and (fact is None or fact.value is None):
             message = f"“{finding.claim}” is not supported: the item's evidence has no such fact."
-            yield Finding(code="event_not_supported", message=message, claim=finding.claim, span=finding.span, stated=finding.stated, unit=finding.unit)
+            yield replace(finding, code="event_not_supported", message=message, status="contradicted")
 
 
 def _words(text: str, facts: Evidence, item: Item | None, trace: Trace | None) -> Iterator[Finding]:
@@ -117,7 +124,13 @@ def _strange_parts(text: str, facts: Evidence, item: Item | None, trace: Trace) 
         for part, a, b in parts(text[offset:end]):
             if part not in allowed:
                 words = text[offset + a : offset + b]
-                yield _at("event_not_supported", f"Nothing in the item or the evidence speaks of “{words}”.", words, offset + a, offset + b)
+                yield _at(
+                    "event_not_supported",
+                    f"Nothing in the item or the evidence speaks of “{words}”.",
+                    words,
+                    offset + a,
+                    offset + b,
+                )
 
 
 def _allowed_parts(facts: Evidence, item: Item | None, trace: Trace) -> set[str]:

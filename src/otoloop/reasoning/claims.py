@@ -20,23 +20,39 @@ from otoloop.records import Claim
 
 UNITS: Mapping[str, str] = {
     **{k: p.unit for k, p in NUMERIC.items()},
-    "mains_hz": "Hz", "centroid_hz": "Hz", "outer_race_hz": "Hz", "inner_race_hz": "Hz", "ball_hz": "Hz", "peak_dbfs": "dBFS",
+    "mains_hz": "Hz", "centroid_hz": "Hz", "outer_race_hz": "Hz", "inner_race_hz": "Hz", "ball_hz": "Hz",
+    "peak_dbfs": "dBFS",
 }  # fmt: skip
 # what a sentence with "would" or "if" supposes of the sound is no claim about this sound
-_OF_SOUND = {"tone_hz", "impulse_rate_hz", "modulation_hz", "hum_hz", "rms_dbfs", "peak_dbfs", "centroid_hz", "impacts_per_turn", "band"}
+_OF_SOUND = {
+    "tone_hz",
+    "impulse_rate_hz",
+    "modulation_hz",
+    "hum_hz",
+    "rms_dbfs",
+    "peak_dbfs",
+    "centroid_hz",
+    "impacts_per_turn",
+    "band",
+}
 _NEAREST = re.compile(
-    r"(?<![a-z])(?P<link>nearest|closest|very close|close to|close|match(?:es|ing)?|agrees? with|equals?|fits?|corresponds? to|coincides? with|in line with)"
-    r"(?: to| with)?(?: the)? (?:expected |theoretical |geometric )?(?P<order>outer|inner|ball|rolling element|bpfo|bpfi|bsf)(?:[- ](?:race|ring))?(?= order| orders|'s order| ratio|, | \(|\.|\s\d| at)"
+    r"(?<![a-z])(?P<link>nearest|closest|very close|close to|close|match(?:es|ing)?|agrees? with|equals?|fits?|"
+    r"corresponds? to|coincides? with|in line with)"
+    r"(?: to| with)?(?: the)? (?:expected |theoretical |geometric )?(?P<order>outer|inner|ball|rolling element|bpfo|"
+    r"bpfi|bsf)(?:[- ](?:race|ring))?(?= order| orders|'s order| ratio|, | \(|\.|\s\d| at)"
     r"|(?P<orderja>外輪|内輪|転動体)次数[^。、に]{0,8}?(?P<linkja>に(?:最も)?近い)",
     re.IGNORECASE,
 )  # fmt: skip
-_ORDER_NAMES = {"outer": "outer_race_order", "bpfo": "outer_race_order", "外輪": "outer_race_order", "inner": "inner_race_order",
-                "bpfi": "inner_race_order", "内輪": "inner_race_order"}  # fmt: skip
+_OUTER, _INNER = "outer_race_order", "inner_race_order"
+_ORDER_NAMES = {"outer": _OUTER, "bpfo": _OUTER, "外輪": _OUTER, "inner": _INNER, "bpfi": _INNER, "内輪": _INNER}
+
+
+_HEARD_WORD = re.compile(r"\b(?:about|near)\b|約|付近")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated(Claim):
-    """A claim with how it was put: a range or bound (``low``, ``high``), hedged ("about"), or denied ("no tone at ...")."""
+    """A claim with how it was put: a range or bound (``low``, ``high``), hedged ("about"), or denied ("no tone")."""
 
     low: float | None = None
     high: float | None = None
@@ -65,7 +81,9 @@ def _templates(lang: str | None) -> tuple[tuple[re.Pattern[str], str, float | st
     rows: list[tuple[str, str, float | str | bool | None]] = []
     for side in ("en", "ja") if lang is None else (lang,):
         half = int(side == "ja")
-        rows += [(getattr(p, side), k, None) for table in (NUMERIC, HEARD) for k, p in table.items() if "order" not in k]
+        rows += [
+            (getattr(p, side), k, None) for table in (NUMERIC, HEARD) for k, p in table.items() if "order" not in k
+        ]
         rows += [(pair[half], kind, value) for (kind, value), pair in FLAGS.items()]
         rows += [(pair[half], "band", band) for band, pair in BANDS.items()]
     rows.sort(key=lambda r: -len(r[0]))
@@ -87,7 +105,7 @@ def _composed(text: str, lang: str | None) -> Iterator[Stated]:
                 continue
             text = blank(text, [match.span()])
             stated = float(match.group(1)) if value is None else value
-            yield _stated(kind, stated, match.span(), hedged="about" in match.group() or "near" in match.group() or "約" in match.group())
+            yield _stated(kind, stated, match.span(), hedged=_HEARD_WORD.search(match.group()) is not None)
 
 
 def _announced(text: str, at: int) -> bool:
@@ -102,7 +120,9 @@ def _stated(
     if isinstance(value, float) and low is None:
         low = high = value
     unit = UNITS.get(kind, "")
-    return Stated(kind=kind, value=value, unit=unit, text="", span=span, low=low, high=high, hedged=hedged, negated=negated)
+    return Stated(
+        kind=kind, value=value, unit=unit, text="", span=span, low=low, high=high, hedged=hedged, negated=negated
+    )
 
 
 def _nearest(text: str, taken: list[Stated]) -> list[Stated]:
@@ -111,7 +131,11 @@ def _nearest(text: str, taken: list[Stated]) -> list[Stated]:
     for match in _NEAREST.finditer(text):
         name = (match["order"] or match["orderja"]).lower()
         span = match.span("link") if match["order"] else match.span("linkja")
-        if not supposed(text, match.start()) and not denied(text, match.start(), match.start()) and not _taken(span, taken):
+        if (
+            not supposed(text, match.start())
+            and not denied(text, match.start(), match.start())
+            and not _taken(span, taken)
+        ):
             found.append(_stated("nearest_order", _ORDER_NAMES.get(name, "ball_order"), span))
     return found
 
@@ -148,7 +172,17 @@ def _claim(text: str, known: Known) -> list[Stated]:
     if topic is not None and not known.inherited and abs(topic.start - start) < 60:
         start, end = min(start, topic.start), max(end, topic.end)
     negated = denied(text, topic.start, topic.end) if topic else denied(text, start, end)
-    return [_stated(kind, mention.value, (start, end), low=mention.low, high=mention.high, hedged=mention.hedged, negated=negated)]
+    return [
+        _stated(
+            kind,
+            mention.value,
+            (start, end),
+            low=mention.low,
+            high=mention.high,
+            hedged=mention.hedged,
+            negated=negated,
+        )
+    ]
 
 
 def _converted(mention: Mention, kind: str) -> Mention:

@@ -13,7 +13,8 @@ from otoloop.reasoning.numbers import Mention
 
 # topic: words that announce it. Topics starting with "-" are read so that their numbers are left alone.
 _TOPICS: tuple[tuple[str, str], ...] = (
-    ("-ignored", r"sampl\w*|nyquist|bandwidth|resolution|cut-?off|side-?bands?|spac(?:ed|ing)|window|harmonics? of|multiples? of|サンプリング|側波帯|分解能|帯域幅"),
+    ("-ignored", r"sampl\w*|nyquist|bandwidth|resolution|cut-?off|side-?bands?|spac(?:ed|ing)|window|harmonics? of|"
+                 r"multiples? of|サンプリング|側波帯|分解能|帯域幅"),
     ("-resonance", r"resonan\w*|ring(?:s|ing)? (?:at|near|around)|共振"),
     ("centroid", r"centroid|重心"),
     ("energy", r"energy|bands?\b|エネルギー|帯域|[低中高]域"),
@@ -22,32 +23,47 @@ _TOPICS: tuple[tuple[str, str], ...] = (
     ("outer", r"outer[- ](?:race|ring)|bpfo|外輪"),
     ("inner", r"inner[- ](?:race|ring)|bpfi|内輪"),
     ("ball", r"ball|roll(?:ing|er)[- ]element|bsf|転動体"),
-    ("impulse", r"impacts?|impulses?|hits?|hitting|strik(?:es?|ing)|knock(?:s|ing)?|clicks?|bangs?|blows?|hammer\w*|taps?|tapping|ticks?|pulses?|bursts?|shocks?|thuds?|thumps?|transients?|インパクト|衝撃音?|打撃|打音|叩"),
-    ("modulation", r"swell\w*|modulat\w*|beat(?:s|ing)?|fluctuat\w*|throb\w*|pulsat\w*|pulsing|waver\w*|warbl\w*|wax\w*|ris(?:es|ing) and fall\w*|うね\w|変調|揺ら|脈動|強弱"),
+    ("impulse", r"impacts?|impulses?|hits?|hitting|strik(?:es?|ing)|knock(?:s|ing)?|clicks?|bangs?|blows?|hammer\w*|"
+                r"taps?|tapping|ticks?|pulses?|bursts?|shocks?|thuds?|thumps?|transients?|インパクト|衝撃音?|打撃|打音|叩"),
+    ("modulation", r"swell\w*|modulat\w*|beat(?:s|ing)?|fluctuat\w*|throb\w*|pulsat\w*|pulsing|waver\w*|warbl\w*|"
+                   r"wax\w*|ris(?:es|ing) and fall\w*|うね\w|変調|揺ら|脈動|強弱"),
     ("hum", r"hum(?:s|ming)?|buzz\w*|うなり|ハム音?"),
-    ("shaft", r"shaft|rotation\w*|turn(?:s|ing)|revol(?:ution|v)\w*|spin\w*|rotat\w*|rotor|running speed|軸(?!受)|回転(?!数|速度)"),
+    ("shaft", r"shaft|rotation\w*|turn(?:s|ing)|revol(?:ution|v)\w*|spin\w*|rotat\w*|rotor|running speed|軸(?!受)|"
+              r"回転(?!数|速度)"),
     ("speed", r"speed|回転数|回転速度"),
     ("vibration", r"vibrat\w*|振動"),
     ("temperature", r"temperature|temp|hot|warm|温度"),
     ("current", r"current|draws?|電流"),
     ("peak", r"peak level|peak amplitude|peaks? (?:is|of|at|reach\w*) -|ピークレベル"),
     ("level", r"level|loud\w*|rms|音量|レベル"),
-    ("tone", r"tones?|tonal|whistl\w*|whin(?:e|es|ing)|squeal\w*|siren|peaks?|lines?|pitch|fundamental|harmonics?|sinusoid\w*|component|純音|音程|ピーク|笛音|鳴き|音(?!量)"),
+    ("tone", r"tones?|tonal|whistl\w*|whin(?:e|es|ing)|squeal\w*|siren|peaks?|lines?|pitch|fundamental|harmonics?|"
+             r"sinusoid\w*|component|純音|音程|ピーク|笛音|鳴き|音(?!量)"),
 )  # fmt: skip
 _TOPIC = re.compile(
     "|".join(f"(?P<t{i}>(?<![a-z])(?:{p})(?![a-z]))" for i, (_, p) in enumerate(_TOPICS)), re.IGNORECASE
 )
 _ENDS = re.compile(r"[!?。;\n<>]|\.(?!\d)")
-_LIST = re.compile(r"\s*(?:,|and|or|/|、|と|や|&|,\s*and)\s*(?:at\s+)?(?:about\s+|near\s+|around\s+|約)?-?$", re.IGNORECASE)
-_SAME = re.compile(r"\s*(?:\(|=|,?\s*(?:i\.e\.|that is|or|equal to|which is|つまり|すなわち))\s*(?:about\s+|~|約)?-?$", re.IGNORECASE)
-_ADJACENT = re.compile(r"\s*(?:[-の]|に|付近[にの]|前後の|程度の)?\s*(?:(?!and|or|with|at|in|from|to|is|the)[a-z-]+\s+){0,1}$", re.IGNORECASE)
+_LIST = re.compile(
+    r"\s*(?:,|and|or|/|、|と|や|&|,\s*and)\s*(?:at\s+)?(?:about\s+|near\s+|around\s+|約)?-?$", re.IGNORECASE
+)
+_SAME = re.compile(
+    r"\s*(?:\(|=|,?\s*(?:i\.e\.|that is|or|equal to|which is|つまり|すなわち))\s*(?:about\s+|~|"
+    r"約)?-?$",
+    re.IGNORECASE,
+)
+_ADJACENT = re.compile(
+    r"\s*(?:[-の]|に|付近[にの]|前後の|程度の)?\s*(?:(?!and|or|with|at|in|from|to|is|"
+    r"the)[a-z-]+\s+){0,1}$",
+    re.IGNORECASE,
+)
 _ORDER_WORD = re.compile(r"orders?|ratio|multiple|次数|bpfo|bpfi|bsf|比", re.IGNORECASE)
 _RATE_WORD = re.compile(r"(?:rate|frequency|repetition|頻度|周期)", re.IGNORECASE)
 _OTHER_COUNT = re.compile(r"blades?|teeth|tooth|scrap\w*|rubs?|vanes?|balls?|bolts?|羽根|歯|擦", re.IGNORECASE)
 
 _KINDS: dict[str, dict[str, str]] = {
     "hz": {
-        "tone": "tone_hz", "impulse": "impulse_rate_hz", "modulation": "modulation_hz", "hum": "hum_hz", "mesh": "gear_mesh_hz",
+        "tone": "tone_hz", "impulse": "impulse_rate_hz", "modulation": "modulation_hz", "hum": "hum_hz",
+        "mesh": "gear_mesh_hz",
         "shaft": "shaft_hz", "speed": "shaft_hz", "mains": "mains_hz", "centroid": "centroid_hz", "energy": "band",
         "outer": "outer_race_hz", "inner": "inner_race_hz", "ball": "ball_hz",
     },
@@ -59,7 +75,8 @@ _KINDS: dict[str, dict[str, str]] = {
     "per_turn": {
         "impulse": "impacts_per_turn", "outer": "outer_race_order", "inner": "inner_race_order", "ball": "ball_order",
     },
-    "none": {"outer": "outer_race_order", "inner": "inner_race_order", "ball": "ball_order", "impulse": "impulse_rate_hz"},
+    "none": {"outer": "outer_race_order", "inner": "inner_race_order", "ball": "ball_order",
+             "impulse": "impulse_rate_hz"},
     "dbfs": {"peak": "peak_dbfs", "level": "rms_dbfs"},
     "db": {"level": "rms_dbfs"},
 }  # fmt: skip
@@ -98,7 +115,9 @@ def sentence(text: str, at: int) -> tuple[int, int]:
     return start, end.start() if end else len(text)
 
 
-def classify(text: str, mention: Mention, found: list[Topic], before: Known | None, after: Mention | None) -> Known | None:
+def classify(
+    text: str, mention: Mention, found: list[Topic], before: Known | None, after: Mention | None
+) -> Known | None:
     """The kind of claim that ``mention`` makes, or None when it makes none."""
     if mention.unit in _ONLY:
         return Known(_ONLY[mention.unit], mention, None)
@@ -116,7 +135,9 @@ def classify(text: str, mention: Mention, found: list[Topic], before: Known | No
     return _inherited(text, mention, before) or _by_default(text, mention, near)
 
 
-def _candidates(text: str, mention: Mention, found: list[Topic], before: Known | None, after: Mention | None) -> list[Topic]:
+def _candidates(
+    text: str, mention: Mention, found: list[Topic], before: Known | None, after: Mention | None
+) -> list[Topic]:
     """Announcing words in order of trust: within or right behind the number, before it, after it."""
     start, end = mention.span
     left, right = sentence(text, start)
@@ -148,7 +169,9 @@ def _bare(text: str, mention: Mention, topic: Topic, between: str) -> bool:
     """A number without a unit counts as an order next to ``order``, as a rate next to ``impact rate``."""
     if topic.end > mention.span[0] or len(between) > 30:
         of = re.fullmatch(r"\s*(?:of|for|\()\s*(?:the\s+)?", between)
-        return bool(of and topic.name != "impulse" and re.search(r"order\s*(?:of\s*)?$", text[: mention.span[0]], re.IGNORECASE))
+        return bool(
+            of and topic.name != "impulse" and re.search(r"order\s*(?:of\s*)?$", text[: mention.span[0]], re.IGNORECASE)
+        )
     if topic.name == "impulse":
         return bool(_RATE_WORD.search(between)) and mention.value >= 1
     return bool(_ORDER_WORD.search(text[topic.start : mention.span[0]]))
@@ -175,7 +198,7 @@ def _inherited(text: str, mention: Mention, before: Known | None) -> Known | Non
 
 
 def _by_default(text: str, mention: Mention, near: list[Topic]) -> Known | None:
-    """What a number of this unit means when no word tells: a lone frequency is a tone, unless it spans the whole range."""
+    """What a number of this unit means when no word tells: a lone frequency is a tone, unless its range is wide."""
     kind = _DEFAULT.get(mention.unit)
     if kind == "tone_hz" and (near or mention.high > 8 * mention.low > 0):
         return None

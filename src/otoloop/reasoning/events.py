@@ -1,4 +1,4 @@
-"""Statements without a number: impacts, tones, hum, steadiness, the strongest band. Fault names are not read as events."""
+"""Statements without a number: impacts, tones, hum, steadiness, the strongest band. Fault names are no events."""
 
 from __future__ import annotations
 
@@ -23,32 +23,47 @@ class Event:
 
 
 _FLAGS: tuple[tuple[str, str], ...] = (
-    ("impulsive", r"(?<![a-z-])(?:impacts?|impulses|impulsive(?:ness)?|hammering|bangs|clicks|strikes|knocks)(?![a-z])|衝撃音?"),
+    ("impulsive", r"(?<![a-z-])(?:impacts?|impulses|impulsive(?:ness)?|hammering|bangs|clicks|strikes|"
+                  r"knocks)(?![a-z])|衝撃音?"),
     ("impulsive", r"(?<=non-)impulsive(?![a-z])"),
-    ("tonal", r"(?<![a-z-])(?:(?:clear |distinct |pure )?tones?|tonal (?:peaks?|components?|lines?)|純音|はっきりした音程)(?![a-z])"),
+    ("tonal", r"(?<![a-z-])(?:(?:clear |distinct |pure )?tones?|tonal (?:peaks?|components?|lines?)|純音|かみ合い音|"
+              r"はっきりした音程)(?![a-z])"),
     ("hum", r"(?<![a-z])(?:hum|humming)(?![a-z])|うなり"),
 )  # fmt: skip
 # a denied whistle says nothing of tones in general, so these count only when affirmed
 _AFFIRMED = (("tonal", r"(?<![a-z])(?:whistle|whistling|whine|siren)(?![a-z])|笛音|サイレン音"),)
 _LEVEL = r"(?:level|volume|loudness|amplitude|envelope|sound|noise|signal)"
 _STEADY = re.compile(
-    rf"(?<![a-z]){_LEVEL} (?:is|stays|remains|keeps) (?P<not>not |un)?(?:quite |very |fairly )?(?:steady|constant|stable|even|unchanging)(?![a-z])"
+    rf"(?<![a-z]){_LEVEL} (?:is|stays|remains|keeps) (?P<not>not |un)?(?:quite |very |fairly )?(?:steady|constant|"
+    rf"stable|even|unchanging)(?![a-z])"
     rf"|(?<![a-z])(?P<un>un)?(?:steady|constant|stable) (?:level|volume|loudness|amplitude)(?![a-z])"
     r"|(?:音量|レベル|音)は(?:ほぼ)?(?:一定|安定)(?P<ja>では?ない|していない)?",
     re.IGNORECASE,
 )
 _UNSTEADY = re.compile(
-    rf"(?<![a-z]){_LEVEL} (?:swells|fluctuates|varies|pulsates|rises and falls|comes and goes)(?![a-z])|音量は?(?:うねる|変動する|揺れる)", re.IGNORECASE
+    rf"(?<![a-z]){_LEVEL} (?:swells|fluctuates|varies|pulsates|rises and falls|comes and goes)(?![a-z])"
+    r"|音量は?(?:うねる|変動する|揺れる)",
+    re.IGNORECASE,
 )
-_BAND_WORDS = {"low": r"low(?:er|est|-frequency)?|bass|低", "mid": r"mid(?:dle)?|medium|中", "high": r"high(?:er|est|-frequency)?|upper|treble|高"}
+_BAND_WORDS = {
+    "low": r"low(?:er|est|-frequency)?|bass|低",
+    "mid": r"mid(?:dle)?|medium|中",
+    "high": r"high(?:er|est|"
+    r"-frequency)?|upper|treble|高",
+}
 _BAND_EN = re.compile(
-    r"(?<![a-z])(?:most|energy|dominat\w*|dominant|strongest|loudest|concentrat\w*|mainly|mostly|prevail\w*|bulk)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(?:most|energy|dominat\w*|dominant|strongest|loudest|concentrat\w*|mainly|mostly|prevail\w*|"
+    r"bulk)(?![a-z])",
+    re.IGNORECASE,
 )
 _BAND_NAME = re.compile(
-    "|".join(f"(?P<{k}>(?<![a-z])(?:{p.rsplit('|', 1)[0]})(?![a-z])[ -]?(?:frequency |frequencies |range |end )?(?P<n{k}>bands?|frequenc\\w+|range|end|region|part)?)"
+    "|".join(f"(?P<{k}>(?<![a-z])(?:{p.rsplit('|', 1)[0]})(?![a-z])[ -]?(?:frequency |frequencies |range |"
+             f"end )?(?P<n{k}>bands?|frequenc\\w+|range|end|region|part)?)"
              for k, p in _BAND_WORDS.items()), re.IGNORECASE,
 )  # fmt: skip
-_BAND_JA = re.compile(r"(?P<band>[低中高])(?:い)?(?:音)?(?:域|周波|周波数)\w{0,3}?(?:が|に|は)[^。、]{0,10}?(?:強い|優勢|集中|支配|卓越|大きい)")
+_BAND_JA = re.compile(
+    r"(?P<band>[低中高])(?:い)?(?:音)?(?:域|周波|周波数)\w{0,3}?(?:が|に|は)[^。、]{0,10}?(?:強い|優勢|集中|支配|卓越|大きい)"
+)
 _BLOCK = re.compile(r"(?<![a-z])band:? (?P<band>low|mid|high)(?![a-z])", re.IGNORECASE)
 _PLANNING = re.compile(r"<PLANNING>.*?(?:</PLANNING>|$)", re.DOTALL)
 _IRREGULAR = re.compile(r"(?:regular|periodic|even|repeating|repetitive|rhythmic)\s+$", re.IGNORECASE)
@@ -117,5 +132,9 @@ def _nearest_band(text: str, at: int, left: int, right: int) -> re.Match[str] | 
     left = max(left, text.rfind(",", left, at) + 1)
     comma = text.find(",", at, right)
     right = comma if comma >= 0 else right
-    named = [m for m in _BAND_NAME.finditer(text, left, right) if any(m[f"n{k}"] for k in _BAND_WORDS) or "energy" in text[left:right].lower()]
+    named = [
+        m
+        for m in _BAND_NAME.finditer(text, left, right)
+        if any(m[f"n{k}"] for k in _BAND_WORDS) or "energy" in text[left:right].lower()
+    ]
     return min(named, key=lambda m: abs(m.start() - at), default=None)

@@ -1,24 +1,22 @@
 """One claim against what was measured: confirmed, contradicted, not hearable, or not verifiable.
 
-A stated number is right when it differs from the measured one by no more than the largest of: the tolerance of its kind,
-the uncertainty of the measurement, and, for items answered from sound alone, the resolution of hearing.
+A stated number is right when it differs from the measured one by no more than the largest of: the tolerance of its
+kind, the uncertainty of the measurement, and, for items answered from sound alone, the resolution of hearing.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from otoloop.reasoning.claims import Stated
 from otoloop.reasoning.composer import ORDER_TOLERANCE
+from otoloop.reasoning.facts import BAND_DB, Fact, facts_for, measured_word, ties
 from otoloop.reasoning.hearing import THIRD_OCTAVES, Hearing
-from otoloop.reasoning.phrases import ORDERS
-from otoloop.records import Evidence, Finding, Measured
+from otoloop.records import Evidence, Finding
 
 Status = Literal["confirmed", "contradicted", "not_hearable", "unverifiable"]
-SILENT_DBFS = -70.0
 # relative and absolute tolerance of a number that is said to be exact
 TOLERANCES: Mapping[str, tuple[float, float]] = {
     "tone_hz": (0.03, 2.0), "hum_hz": (0.03, 1.0), "f0_hz": (0.03, 1.0), "centroid_hz": (0.15, 20.0),
@@ -30,14 +28,12 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "current_a": (0.05, 0.1),
 }  # fmt: skip
 HEDGED = 0.05  # "about", "roughly" forgive this share
-BAND_DB = 1.5
 # kinds whose modulation is stated in whole numbers when it is only heard
 _WHOLE = {"modulation_hz": 0.5}
 _HEARD_FLAGS = ("band", "impulsive", "steady", "tonal", "hum")
 # a window of 25 ms holds hardly one cycle of 50 Hz: by ear, lower tones are not told apart
 LOWEST_HZ = float(THIRD_OCTAVES[0])
 _TOP_HZ, _TOP_MODULATION = 8000.0, 40.0
-_RACES = {"outer_race_hz": "outer_race_order", "inner_race_hz": "inner_race_order", "ball_hz": "ball_order"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,33 +44,13 @@ class ClaimFinding(Finding):
     status: Status = "confirmed"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A value to compare with; ``absent`` when it was looked for and is not in the sound."""
-
-    value: float | str | bool | None = None
-    uncertainty: float = 0.0
-    absent: bool = False
-
-
-def as_evidence(rows: Mapping[str, Any]) -> dict[str, Measured]:
-    """Evidence from its JSON form ``{key: {value, uncertainty, reliable}}``; measured facts pass as they are."""
-    out = {}
-    for key, row in rows.items():
-        if isinstance(row, Measured):
-            out[key] = row
-        elif isinstance(row, Mapping) and "value" in row:
-            out[key] = Measured(value=row["value"], uncertainty=row.get("uncertainty"), reliable=bool(row.get("reliable")))
-    return out
-
-
 def judge(claim: Stated, evidence: Evidence, kind: str | None, ears: Hearing) -> ClaimFinding:
     """Compare one claim with the evidence.
 
     Args:
         claim: from ``claims.extract``.
         evidence: measured and derived facts.
-        kind: ``audio_only``, ``with_evidence``, or None when it is not known (hedged numbers then get the resolution of hearing).
+        kind: ``audio_only``, ``with_evidence``, or None when it is not known (hedged numbers are then taken as heard).
         ears: what the base can hear.
     """
     if kind == "audio_only" and not hearable(claim, ears):
@@ -82,7 +58,7 @@ def judge(claim: Stated, evidence: Evidence, kind: str | None, ears: Hearing) ->
         return _finding(claim, "not_hearable", facts[0].value if facts else None, None)
     if isinstance(claim.value, bool) or claim.kind in ("band", "nearest_order"):
         return _worded(claim, evidence)
-    return _number(claim, facts_for(claim, evidence), kind, ears)
+    return _number(claim, facts_for(claim, evidence, heard=kind == "audio_only"), kind, ears)
 
 
 def hearable(claim: Stated, ears: Hearing) -> bool:
@@ -93,61 +69,6 @@ def hearable(claim: Stated, ears: Hearing) -> bool:
         return False
     value = float(claim.value)
     return value <= (_TOP_MODULATION if claim.kind == "modulation_hz" else _TOP_HZ)
-
-
-def facts_for(claim: Stated, evidence: Evidence) -> list[Fact]:
-    """What a numeric claim can be compared with; empty when nothing reliable was measured."""
-    found = _candidates(claim.kind, evidence)
-    return [Fact(absent=True)] if not found and _is_absent(claim.kind, evidence) else found
-
-
-def _candidates(kind: str, evidence: Evidence) -> list[Fact]:
-    if kind == "tone_hz":
-        tones = evidence.get("tones")
-        rows = tones.value if tones and tones.reliable and tones.value else []
-        lines = [Fact(float(t["f_hz"]), _finite(tones.uncertainty if tones else 0)) for t in rows]
-        return lines + _single("f0_hz", evidence) + _single("hum_hz", evidence)
-    if kind == "hum_hz":
-        return _single("hum_hz", evidence) or [f for f in _candidates("tone_hz", evidence) if float(f.value or 0) < 500]
-    if kind in _RACES:
-        order, shaft = _single(_RACES[kind], evidence), _single("shaft_hz", evidence)
-        return [Fact(float(o.value or 0) * float(s.value or 0)) for o in order for s in shaft]
-    return _single(kind, evidence)
-
-
-def _single(key: str, evidence: Evidence) -> list[Fact]:
-    fact = evidence.get(key)
-    if fact is None or not fact.reliable or fact.value is None:
-        return []
-    return [Fact(float(fact.value), _finite(fact.uncertainty))]
-
-
-def _finite(value: float | None) -> float:
-    return float(value) if value is not None and math.isfinite(value) else 0.0
-
-
-def _is_absent(kind: str, evidence: Evidence) -> bool:
-    """Whether the thing was looked for and is not there, as opposed to not measurable."""
-    if _silent(evidence):
-        return kind in ("tone_hz", "hum_hz", "impulse_rate_hz", "modulation_hz", "impacts_per_turn", "centroid_hz")
-    if kind in ("tone_hz", "hum_hz"):
-        tones = evidence.get("tones")
-        return tones is not None and isinstance(tones.value, Sequence) and not tones.value
-    if kind in ("impulse_rate_hz", "impacts_per_turn"):
-        return _flag("impulsive", evidence) is False
-    if kind == "modulation_hz":
-        return _flag("steady", evidence) is True
-    return False
-
-
-def _silent(evidence: Evidence) -> bool:
-    level = evidence.get("rms_dbfs")
-    return level is not None and level.reliable and level.value is not None and float(level.value) < SILENT_DBFS
-
-
-def _flag(key: str, evidence: Evidence) -> bool | None:
-    fact = evidence.get(key)
-    return bool(fact.value) if fact is not None and fact.reliable and fact.value is not None else None
 
 
 def _number(claim: Stated, facts: list[Fact], kind: str | None, ears: Hearing) -> ClaimFinding:
@@ -179,77 +100,37 @@ def tolerance(claim: Stated, fact: Fact, kind: str | None, ears: Hearing) -> flo
         limits.append(HEDGED * measured)
     if claim.kind in ears.tolerance and (kind == "audio_only" or (kind is None and claim.hedged)):
         limits += [ears.tolerance[claim.kind] * measured, _WHOLE.get(claim.kind, 0.0)]
-        if claim.kind == "tone_hz":
+        if claim.kind == "tone_hz" and _lowest(float(claim.value), ears):
             limits.append(LOWEST_HZ * (1 + ears.tolerance[claim.kind]) - measured)
     return max(limits)
 
 
+def _lowest(stated: float, ears: Hearing) -> bool:
+    """Whether a tone is put into the lowest class of hearing, which holds all tones below it."""
+    return abs(stated / LOWEST_HZ - 1) <= ears.tolerance["tone_hz"]
+
+
 def _worded(claim: Stated, evidence: Evidence) -> ClaimFinding:
     """Judge a flag, a band, or the nearest order."""
-    measured = _measured_word(claim, evidence)
+    measured = measured_word(claim, evidence)
     if measured is None:
         return _finding(claim, "unverifiable", None, None)
-    if claim.kind == "band" and _ties(claim, evidence):
+    if claim.kind == "band" and ties(claim, evidence):
         return _finding(claim, "confirmed", claim.value, BAND_DB)
     same = (measured == claim.value) != claim.negated
-    return _finding(claim, "confirmed" if same else "contradicted", measured, ORDER_TOLERANCE if claim.kind == "nearest_order" else None)
-
-
-def _measured_word(claim: Stated, evidence: Evidence) -> str | bool | None:
-    if claim.kind == "band":
-        fact = evidence.get("band")
-        return str(fact.value) if fact and fact.reliable and fact.value else None
-    if claim.kind == "nearest_order":
-        return _nearest(evidence)
-    if claim.kind == "steady":
-        return _flag("steady", evidence)
-    if _silent(evidence):
-        return False
-    if claim.kind == "impulsive":
-        return _impacts(claim.value is True, evidence)
-    return _heard(claim.kind, evidence)
-
-
-def _impacts(affirmed: bool, evidence: Evidence) -> bool | None:
-    """Whether impacts were measured. A soft, regular train supports "impacts"; only impacts that stand out refute "no impacts"."""
-    return True if affirmed and _single("impulse_rate_hz", evidence) else _flag("impulsive", evidence)
-
-
-def _heard(kind: str, evidence: Evidence) -> bool | None:
-    """Whether tones or a hum were measured."""
-    tones = evidence.get("tones")
-    if tones is None or tones.value is None:
-        return None
-    if kind == "hum":
-        low = [t for t in tones.value if float(t["f_hz"]) < 500]
-        return True if _single("hum_hz", evidence) or low else None
-    return bool(tones.value)
-
-
-def _ties(claim: Stated, evidence: Evidence) -> bool:
-    """Whether the claimed band is as strong as the strongest within what can be told apart."""
-    fact = evidence.get("bands_dbfs")
-    if fact is None or not fact.reliable or not isinstance(fact.value, Mapping) or claim.value not in fact.value:
-        return False
-    return float(max(fact.value.values()) - fact.value[str(claim.value)]) <= BAND_DB
-
-
-def _nearest(evidence: Evidence) -> str | None:
-    """The order that explains the impacts per turn; ``none`` when no order does within 5 %."""
-    ratio = _single("impacts_per_turn", evidence)
-    orders = {k: float(f[0].value or 0) for k in ORDERS if (f := _single(k, evidence))}
-    if not ratio or not orders:
-        return None
-    count = float(ratio[0].value or 0)
-    best = min(orders, key=lambda k: abs(orders[k] / count - 1))
-    return best if abs(orders[best] / count - 1) <= ORDER_TOLERANCE else "none"
+    return _finding(
+        claim,
+        "confirmed" if same else "contradicted",
+        measured,
+        ORDER_TOLERANCE if claim.kind == "nearest_order" else None,
+    )
 
 
 def _finding(claim: Stated, status: Status, measured: float | str | bool | None, limit: float | None) -> ClaimFinding:
     """The outcome as a finding; only contradictions and claims that cannot be heard carry a code."""
     return ClaimFinding(
-        code=_code(claim, status, measured), message=_message(claim, status, measured, limit), claim=claim.text, span=claim.span,
-        stated=claim.value, measured=measured, tolerance=limit, unit=claim.unit, kind=claim.kind, status=status,
+        code=_code(claim, status, measured), message=_message(claim, status, measured, limit), claim=claim.text,
+        span=claim.span,         stated=claim.value, measured=measured, tolerance=limit, unit=claim.unit, kind=claim.kind, status=status,
     )  # fmt: skip
 
 

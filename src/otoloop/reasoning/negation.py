@@ -1,4 +1,4 @@
-"""Whether a word in a sentence is denied ("no clear tone", "impacts are absent", 衝撃は聞こえない) or only supposed ("would", "if")."""
+"""Whether a word in a sentence is denied ("no clear tone", "no hum", 衝撃はない) or only supposed ("would")."""
 
 from __future__ import annotations
 
@@ -7,25 +7,33 @@ import re
 from otoloop.reasoning.context import sentence
 
 _DENY = re.compile(
-    r"\b(?:no|not|without|neither|nor|never|none of|absence of|lack(?:s|ing)?(?: of)?|free (?:of|from)|rules? out|ruled out|ruling out|"
+    r"\b(?:no|not|without|neither|nor|never|none of|absence of|lack(?:s|ing)?(?: of)?|free (?:of|from)|rules? out|"
+    r"ruled out|ruling out|"
     r"rather than|instead of|unlike|excludes?|excluding|cannot hear|hardly any)\b|n't\b|\bnon-?$",
     re.IGNORECASE,
 )
 # after a verb or "but" a denial no longer reaches on: "no tone stands out, impacts are heard"
-_STOPS = re.compile(r"\b(?:is|are|was|were|stands?|come|comes|but|yet|however|while|although|because|since|so|only|just)\b|[;:]", re.IGNORECASE)
+_STOPS = re.compile(
+    r"\b(?:is|are|was|were|stands?|come|comes|but|yet|however|while|although|because|since|so|only|"
+    r"just)\b|[;:]",
+    re.IGNORECASE,
+)
 _LIST_ONLY = re.compile(r"[^,]*(?:,[^,]*)*\b(?:or|nor|and)\b[^,]*$", re.IGNORECASE)
 _ABSENT = re.compile(
     r"[^.;:,]{0,20}?\b(?:(?:is|are|was|were|can|could|do|does)\s*(?:not|n't)\s+(?:be\s+)?(?:clearly\s+)?"
-    r"(?:heard|hear|present|audible|observed|detected|found|visible|there|evident|seen|occur|stand)|cannot be|absent|missing|ruled out)",
+    r"(?:heard|hear|present|audible|observed|detected|found|visible|there|evident|seen|occur|stand)|cannot be|absent|"
+    r"missing|ruled out)",
     re.IGNORECASE,
 )
 _ABSENT_JA = re.compile(
-    r"[^。、;]{0,14}?(?:(?<!で)はない|がない|もない|のない|(?<!で)はなく|がなく|もなく|なし|無し|は無い|が無い|ありません|聞こえない|聞こえず|聞こえません|見られない|見られず|"
+    r"[^。、;]{0,14}?(?:(?<!で)はない|がない|もない|のない|(?<!で)はなく|がなく|もなく|なし|無し|"
+    r"は無い|が無い|ありません|聞こえない|聞こえず|聞こえません|見られない|見られず|"
     r"認められない|認められず|見当たらない|存在しない|(?<![的一定])では?(?:ない|なく)|より(?:も)?、)"
 )
 _JOIN_JA = re.compile(r"[^。、;]{0,6}?(?:も|や|と|、)[^。;]{0,10}?もない")
 _SUPPOSE = re.compile(
-    r"\b(?:would|if|whether|should|could|might|expect(?:ed|s)?|listen for|look for|check for|search for|typical(?:ly)?|usually|in theory)\b|"
+    r"\b(?:would|if|whether|should|could|might|expect(?:ed|s)?|listen for|look for|check for|search for|"
+    r"typical(?:ly)?|usually|in theory)\b|"
     r"はず|であれば|ならば|もし|の場合",
     re.IGNORECASE,
 )
@@ -48,7 +56,9 @@ def _denied_before(text: str, left: int, start: int, end: int, right: int) -> bo
     if "," not in between:
         return True
     followed = re.match(r"\s*(?:is|are|was|were|stand|come|ring|repeat)", text[end:right], re.IGNORECASE)
-    return bool(_LIST_ONLY.match(between)) or (not followed and bool(re.match(r"[^.;]*\b(?:or|nor)\b", text[end:right])))
+    return bool(_LIST_ONLY.match(between)) or (
+        not followed and bool(re.match(r"[^.;]*\b(?:or|nor)\b", text[end:right]))
+    )
 
 
 def _denied_after(tail: str) -> bool:

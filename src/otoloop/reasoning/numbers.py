@@ -46,8 +46,9 @@ _DECIMAL_COMMA = r"\d+,\d{1,2}(?=\s*(?:k?hz|khz|rpm|times|per|/s|mm|db|a\b|°|c\
 _NUMBER = re.compile(rf"(?<![a-z0-9_.,])(?:{_DECIMAL_COMMA}|{_DIGITS})(?!\d)", re.IGNORECASE)
 _WORDS = {
     "once": 1, "twice": 2, "thrice": 3, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
-    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40,
-    "fifty": 50, "sixty": 60, "eighty": 80, "a hundred": 100, "one hundred": 100, "a dozen": 12, "two hundred": 200,
+    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20,
+    "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "eighty": 80, "a hundred": 100, "one hundred": 100,
+    "a dozen": 12, "two hundred": 200,
 }  # fmt: skip
 _WORD = re.compile(r"(?<![a-z])(" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")(?![a-z])", re.IGNORECASE)
 
@@ -65,7 +66,8 @@ _UNITS: tuple[tuple[str, UnitClass, float], ...] = (
     (r"\s*(?:mm/s(?:ec)?|㎜/s|mm毎秒|ミリ毎秒|(?:mm|millimet(?:er|re)s?)\s+(?:per|a)\s+second)(?![a-z])", "mm_s", 1),
     (r"\s*db\s?fs(?![a-z])", "dbfs", 1),
     (r"\s*(?:db|decibels?|デシベル)(?![a-z])", "db", 1),
-    (r"\s*(?:°\s?c|℃|deg(?:rees?|\.)?\s?(?:celsius|centigrade|c)|(?-i:C)|celsius|degrees)(?![a-z])|\s*度(?![数合目])", "celsius", 1),
+    (r"\s*(?:°\s?c|℃|deg(?:rees?|\.)?\s?(?:celsius|centigrade|c)|(?-i:C)|celsius|degrees)(?![a-z])|"
+     r"\s*度(?![数合目])", "celsius", 1),
     (r"\s*(?:(?-i:A)|amps?|amperes?|アンペア)(?![a-z])", "ampere", 1),
     (rf"\s*{_NOUN}(?:{_PER}\s+|/\s*){_SEC}(?![a-z])|\s*(?:回|回転)?(?:/|毎)秒", "per_s", 1),
     (rf"\s*{_NOUN}(?:{_PER}\s+|/\s*){_MIN}(?![a-z])|\s*回(?:/|毎)分", "per_min", 1),
@@ -76,12 +78,21 @@ _UNITS: tuple[tuple[str, UnitClass, float], ...] = (
 )  # fmt: skip
 _UNIT_RES = tuple((re.compile(p, re.IGNORECASE), c, f) for p, c, f in _UNITS)
 _HEDGE_WORDS = (
-    r"(?:about|approximately|approx\.?|around|roughly|near(?:ly)?|some|circa|ca\.|almost|close to|or so|in the region of|on the order of|~|約|およそ|ほぼ|おおよそ|だいたい)"
+    r"(?:about|approximately|approx\.?|around|roughly|near(?:ly)?|some|circa|ca\.|almost|close to|or so|"
+    r"in the region of|on the order of|~|約|およそ|ほぼ|おおよそ|だいたい)"
 )
 _HEDGE = re.compile(rf"{_HEDGE_WORDS}\s*(?:an?\s+)?$", re.IGNORECASE)
 _HEDGE_AFTER = re.compile(r"\s*(?:or so|付近|前後|程度|くらい|ぐらい|ほど)", re.IGNORECASE)
-_ABOVE = re.compile(r"(?:above|over|more than|greater than|higher than|at least|exceed(?:s|ing)?|upwards of|beyond|>=?|≥)\s*(?:about\s+)?$", re.IGNORECASE)
-_BELOW = re.compile(r"(?:below|under|less than|lower than|fewer than|at most|up to|no more than|<=?|≤)\s*(?:about\s+)?$", re.IGNORECASE)
+_ABOVE = re.compile(
+    r"(?:above|over|more than|greater than|higher than|at least|exceed(?:s|ing)?|upwards of|beyond|"
+    r"(?<![A-Za-z])>=?|≥)\s*(?:about\s+)?$",
+    re.IGNORECASE,
+)
+_BELOW = re.compile(
+    r"(?:below|under|less than|lower than|fewer than|at most|up to|no more than|<=?|"
+    r"≤)\s*(?:about\s+)?$",
+    re.IGNORECASE,
+)
 _ABOVE_AFTER, _BELOW_AFTER = re.compile(r"\s*(?:以上|超|を超え)"), re.compile(r"\s*(?:以下|未満|を下回)")
 _PLUS_MINUS = re.compile(rf"\s*(?:±|\+/-|\+-|plus or minus)\s*({_DIGITS})", re.IGNORECASE)
 _TO = re.compile(r"\s*(?:-|~|to|through|から)\s*(?:about\s+|約)?", re.IGNORECASE)
@@ -99,7 +110,11 @@ _UNITS_BEFORE: tuple[tuple[str, UnitClass], ...] = (
 _BEFORE = tuple((re.compile(p + rf"\s*(?:{_HEDGE_WORDS}\s*)?$", re.IGNORECASE), u) for p, u in _UNITS_BEFORE)
 _IS_PREFIX = re.compile(r"\s*(?:秒(?:間)?(?:に|あたり|当たり)|回転(?:に|あたり|当たり|ごと))")
 _COUNTER = re.compile(r"\s*(?:回転|回)")
-_EVERY = re.compile(rf"(?:every|each|once in|spaced|apart by|interval of|period of|間隔は?)\s*(?:{_HEDGE_WORDS}\s*)?$", re.IGNORECASE)
+_EVERY = re.compile(
+    rf"(?:every|each|once in|spaced|apart by|interval of|period of|"
+    rf"間隔は?)\s*(?:{_HEDGE_WORDS}\s*)?$",
+    re.IGNORECASE,
+)
 _EVERY_AFTER = re.compile(r"\s*(?:apart|intervals?|ごと|おき|間隔|毎)", re.IGNORECASE)
 _SIGN = re.compile(r"(?:(?<=[\s(:=は])|^)-$")
 
@@ -120,7 +135,7 @@ def mentions(text: str) -> Iterator[Mention]:
 
 
 def _read(text: str, match: re.Match[str]) -> tuple[Mention | None, int]:
-    """The mention whose first number is ``match`` (None if it only opens a unit such as ``1秒間に``), and where to go on."""
+    """The mention whose first number is ``match`` (None if it only opens a unit), and where to go on."""
     if match.group() == "1" and _IS_PREFIX.match(text, match.end()):
         return None, match.end()
     sign = -1.0 if _SIGN.search(text[: match.start()]) else 1.0
@@ -168,7 +183,9 @@ def _single(text: str, start: int, number: float, end: int) -> Mention:
         spread, after = _value(plus.group(1)), plus.end()
     unit, factor, unit_end, noun = _unit(text, after, start)
     value, spread = number * factor, spread * factor
-    mention = Mention(value=value, low=value - spread, high=value + spread, unit=unit, span=(start, unit_end), noun=noun)
+    mention = Mention(
+        value=value, low=value - spread, high=value + spread, unit=unit, span=(start, unit_end), noun=noun
+    )
     return _as_rate(text, _bounded(text, mention))
 
 
@@ -182,7 +199,12 @@ def _unit(text: str, at: int, start: int) -> tuple[UnitClass, float, int, str]:
     for pattern, unit in _BEFORE:
         if pattern.search(head):
             turns = counter is not None and counter.group().strip() == "回転"
-            return ("rpm" if unit == "per_min" and turns else unit), 1, counter.end() if counter else at, "回転" if turns else ""
+            return (
+                ("rpm" if unit == "per_min" and turns else unit),
+                1,
+                counter.end() if counter else at,
+                "回転" if turns else "",
+            )
     return "none", 1, at, ""
 
 

@@ -1,4 +1,4 @@
-"""Words of a trace that are judged without measuring: fault names, machine parts, phrases that give a hidden source away."""
+"""Words of a trace that are judged without measuring: fault names, machine parts, hints at a hidden source."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def _names(synonyms: bool) -> tuple[re.Pattern[str], dict[str, str]]:
 def named(text: str, *, synonyms: bool = False) -> list[Named]:
     """Faults that ``text`` names, in order; synonyms such as "rattle" may also be plain descriptions of a sound."""
     pattern, table = _names(synonyms)
-    return [Named(table[m.group().lower()], m.start(), m.end(), denied(text, *m.span())) for m in pattern.finditer(text)]
+    return [
+        Named(table[m.group().lower()], m.start(), m.end(), denied(text, *m.span())) for m in pattern.finditer(text)
+    ]
 
 
 def affirmed(text: str) -> set[str]:
@@ -47,25 +49,37 @@ def affirmed(text: str) -> set[str]:
 
 # names of failures that are not in the vocabulary, and heads that make any phrase one
 _OUTSIDE = re.compile(
-    r"(?<![a-z])(?:(?:parallel |angular |shaft |coupling )?misalign(?:ment|ed)|oil whirl|oil whip|water hammer|surg(?:e|ing)|stall(?:ing)?|"
-    r"broken rotor bars?|rotor bar|eccentricity|arcing|corona(?: discharge)?|partial discharge|resonance problem|pitting|spalling|corrosion|"
-    r"contamination|lack of lubrication|lubrication (?:failure|problem|starvation)|poor lubrication|starved bearing|cage (?:defect|damage|wear|fault)|"
-    r"bent shaft|soft foot|phase imbalance|seal (?:leak|failure|damage)|clogg(?:ed|ing)(?: filter)?|blockage|overheating|overload)(?![a-z])"
+    r"(?<![a-z])(?:(?:parallel |angular |shaft |coupling )?misalign(?:ment|ed)|oil whirl|oil whip|water hammer|"
+    r"surg(?:e|ing)|stall(?:ing)?|"
+    r"broken rotor bars?|rotor bar|eccentricity|arcing|corona(?: discharge)?|partial discharge|resonance problem|"
+    r"pitting|spalling|corrosion|"
+    r"contamination|lack of lubrication|lubrication (?:failure|problem|starvation)|poor lubrication|starved bearing|"
+    r"cage (?:defect|damage|wear|fault)|"
+    r"bent shaft|soft foot|phase imbalance|seal (?:leak|failure|damage)|clogg(?:ed|ing)(?: filter)?|blockage|"
+    r"overheating|overload)(?![a-z])"
     r"|ミスアライメント|芯ずれ|芯出し不良|潤滑不良|油切れ|ウォーターハンマー|サージング|偏心|アーク|部分放電|詰まり|腐食|保持器損傷",
     re.IGNORECASE,
 )
 _HEADED = re.compile(
-    r"(?<![a-z])(?P<what>(?:[a-z]+[ -]){1,3})(?P<head>defects?|faults?|damage|failures?|cracks?|wear|leaks?|breakage|fracture)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(?P<what>(?:[a-z]+[ -]){1,3})(?P<head>defects?|faults?|damage|failures?|cracks?|wear|leaks?|breakage|"
+    r"fracture)(?![a-z])",
+    re.IGNORECASE,
 )
 _HEADED_JA = re.compile(r"(?P<what>[一-龥ァ-ヶー]{2,8})(?P<head>損傷|摩耗|破損|亀裂|故障|欠陥|不良)")
-_PLAIN_WORDS = frozenset(
-    "a an the this that these those any no not known possible likely such some of or and is are to for with which what each every same other specific "
-    "mechanical electrical machine equipment component bearing rotor belt gear pump motor fan valve compressor drive winding impeller first one "
-    "more clear obvious visible typical common particular new serious early slight developing incipient point points suggest suggests indicates "
-    "race ring element rolling outer inner tooth teeth local localised localized general actual named fits fit listed signs sign kind type from by as "
-    "than there be has have shows show means mean names name see seen hear heard it its so normal tear list between these both all without against "
-    "対象 機械 軸受 設備 既知 特定 該当".split()
+_GENERIC = (
+    "a an the this that these those any no not known possible likely such some of or and is are to for with which "
+    "what each every same other specific "
+    "mechanical electrical machine equipment component bearing rotor belt gear pump motor fan valve compressor drive "
+    "winding impeller first one "
+    "more clear obvious visible typical common particular new serious early slight developing incipient point points "
+    "suggest suggests indicates "
+    "race ring element rolling outer inner tooth teeth local localised localized general actual named fits fit "
+    "listed signs sign kind type from by as "
+    "than there be has have shows show means mean names name see seen hear heard it its so normal tear list between "
+    "these both all without against "
+    "対象 機械 軸受 設備 既知 特定 該当"
 )
+_PLAIN_WORDS = frozenset(_GENERIC.split())
 
 
 def unknown_terms(text: str) -> Iterator[tuple[str, int, int]]:
@@ -107,7 +121,9 @@ PARTS: dict[str, str] = {
     "piston": r"pistons?|cylinders?|ピストン|シリンダ",
     "engine": r"engine|エンジン",
 }
-_PART = re.compile("|".join(f"(?P<p{i}>(?<![a-z])(?:{p})(?![a-z]))" for i, p in enumerate(PARTS.values())), re.IGNORECASE)
+_PART = re.compile(
+    "|".join(f"(?P<p{i}>(?<![a-z])(?:{p})(?![a-z]))" for i, p in enumerate(PARTS.values())), re.IGNORECASE
+)
 # of which parts a machine of this kind may be said to consist
 KIND_PARTS: dict[str, tuple[str, ...]] = {
     "motor": ("bearing", "rotor", "winding", "impeller", "drive"),
@@ -134,18 +150,26 @@ def parts_of(names: Iterable[str]) -> set[str]:
     for name in names:
         fault = by_name(name)
         if fault is not None:
-            found |= {fault.part, *(p for p, _, _ in parts(f"{fault.cue}. {fault.action}. {fault.cue_ja}。{fault.action_ja}"))}
+            found |= {
+                fault.part,
+                *(p for p, _, _ in parts(f"{fault.cue}. {fault.action}. {fault.cue_ja}。{fault.action_ja}")),
+            }
             found |= {p for p, regex in PARTS.items() if re.search(regex, f"{fault.en} {fault.ja}", re.IGNORECASE)}
     return found
 
 
 _SURROGATE = re.compile(
-    r"meta-?data|(?:according to|based on|judging by|going by|as (?:stated|given|written|noted|described) (?:in|by)|from|per) (?:the |its |their )?"
+    r"meta-?data|(?:according to|based on|judging by|going by|as (?:stated|given|written|noted|described) (?:in|by)|"
+    r"from|per) (?:the |its |their )?"
     r"(?:provided |given |supplied |attached |technician's |operator's )?"
-    r"(?:label|labels|note|notes|annotation|annotations|tag|tags|file ?name|evidence file|ground truth|transcript|description|answer key|gold answer|data ?set|caption text)"
-    r"|(?:the |its )(?:label|note|annotation|tag|file ?name|ground truth|answer key|description)s? (?:says?|states?|reads?|tells?|mentions?|indicates?|suggests?|shows?|gives?|names?|lists?)"
-    r"|(?:the )?evidence(?: file| block| text)? (?:says?|states?|tells?(?: us)?|names?|lists?)(?: that)? (?:the )?(?:fault|answer|cause|diagnosis|failure|label|condition)"
-    r"|(?:it )?(?:is|was) (?:labell?ed|tagged|annotated) (?:as|with)|as (?:labell?ed|annotated|tagged)|the (?:gold|correct|expected|reference) (?:answer|label)"
+    r"(?:label|labels|note|notes|annotation|annotations|tag|tags|file ?name|evidence file|ground truth|transcript|"
+    r"description|answer key|gold answer|data ?set|caption text)"
+    r"|(?:the |its )(?:label|note|annotation|tag|file ?name|ground truth|answer key|description)s? (?:says?|states?|"
+    r"reads?|tells?|mentions?|indicates?|suggests?|shows?|gives?|names?|lists?)"
+    r"|(?:the )?evidence(?: file| block| text)? (?:says?|states?|tells?(?: us)?|names?|"
+    r"lists?)(?: that)? (?:the )?(?:fault|answer|cause|diagnosis|failure|label|condition)"
+    r"|(?:it )?(?:is|was) (?:labell?ed|tagged|annotated) (?:as|with)|as (?:labell?ed|annotated|tagged)|the (?:gold|"
+    r"correct|expected|reference) (?:answer|label)"
     r"|the (?:given|provided|supplied) (?:answer|label|note|description)"
     r"|メタデータ|ラベル(?:に(?:よる|よれば|は)|では|情報|が示す|から)|(?:メモ|注記|ノート|備考|記録票)(?:に(?:よる|よれば|は|ある)|では|から|の通り)|ファイル名|"
     r"正解(?:は|が|ラベル|データ)|証拠ファイル|アノテーション|与えられた(?:説明|情報|答え|ラベル)|タグ(?:に|では)",
