@@ -39,11 +39,11 @@ def book(url: str) -> Iterator[Catalog]:
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if given := os.environ.get("OTOLOOP_TEST_DATABASE_URL"):
+    if given := os.environ.get("POSTGRES_TEST_URL"):
         yield given
         return
     if not (shutil.which("initdb") and shutil.which("pg_ctl")):
-        pytest.skip("NOT TESTED ON POSTGRESQL: no initdb/pg_ctl here and no OTOLOOP_TEST_DATABASE_URL")
+        pytest.skip("NOT TESTED ON POSTGRESQL: no initdb/pg_ctl here and no POSTGRES_TEST_URL")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

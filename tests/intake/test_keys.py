@@ -17,9 +17,19 @@ def test_a_key_is_taken_apart():
 
 @pytest.mark.parametrize(
     "key",
-    ["x.wav", "a/b/c.wav", "a/b/2026-13-01/x.wav", "a/b/2026-5-1/x.wav", "a/b/２０２６-05-01/x", "/b/2026-05-01/x.wav",
-     "a//2026-05-01/x.wav", "a/b/2026-05-01/", " /b/2026-05-01/x.wav", "a" * 200 + "/b/2026-05-01/x.wav"],
-)  # fmt: skip
+    [
+        "x.wav",
+        "a/b/c.wav",
+        "a/b/2026-13-01/x.wav",
+        "a/b/2026-5-1/x.wav",
+        "a/b/２０２６-05-01/x",
+        "/b/2026-05-01/x.wav",
+        "a//2026-05-01/x.wav",
+        "a/b/2026-05-01/",
+        " /b/2026-05-01/x.wav",
+        "a" * 200 + "/b/2026-05-01/x.wav",
+    ],
+)
 def test_a_misplaced_key_is_explained(key):
     with pytest.raises(OtoloopError, match="is not <site>/<machine>/<yyyy-mm-dd>/<name>"):
         parse_key(key)
@@ -32,9 +42,18 @@ def test_hostile_names_are_only_text(name):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("x.wav", "audio"), ("x.json", "note"), ("x.JSON", "note"), ("x.sensors.csv", "sensors"),
-     ("x.sensors.parquet", "sensors"), ("x.csv", "audio"), ("x.txt", "audio"), ("x", "audio"), ("x.wav.json", "note")],
-)  # fmt: skip
+    [
+        ("x.wav", "audio"),
+        ("x.json", "note"),
+        ("x.JSON", "note"),
+        ("x.sensors.csv", "sensors"),
+        ("x.sensors.parquet", "sensors"),
+        ("x.csv", "audio"),
+        ("x.txt", "audio"),
+        ("x", "audio"),
+        ("x.wav.json", "note"),
+    ],
+)
 def test_kinds(name, kind):
     assert kind_of(f"s/m/2026-05-01/{name}") == kind
 
@@ -47,9 +66,16 @@ def test_audio_and_its_sidecars_share_a_stem():
 
 @pytest.mark.parametrize(
     ("name", "clock"),
-    [("x.wav", "00:00:00"), ("083015.wav", "08:30:15"), ("rec_08-30-15.wav", "08:30:15"), ("20260501T083015Z.wav", "08:30:15"),
-     ("20260501_235959_2.wav", "23:59:59"), ("n250000.wav", "00:00:00"), ("id12345678.wav", "00:00:00")],
-)  # fmt: skip
+    [
+        ("x.wav", "00:00:00"),
+        ("083015.wav", "08:30:15"),
+        ("rec_08-30-15.wav", "08:30:15"),
+        ("20260501T083015Z.wav", "08:30:15"),
+        ("20260501_235959_2.wav", "23:59:59"),
+        ("n250000.wav", "00:00:00"),
+        ("id12345678.wav", "00:00:00"),
+    ],
+)
 def test_the_time_of_day_may_stand_in_the_name(name, clock):
     assert time_of(parse_key(f"s/m/2026-05-01/{name}")).isoformat() == f"2026-05-01T{clock}+00:00"
 

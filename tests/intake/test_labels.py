@@ -17,12 +17,18 @@ def test_every_name_of_a_fault_is_understood(fault, lang):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("hissing near the manifold", "air_leak"), ("rattling since Monday", "loose_part"), ("bearing BPFO visible", "bearing_outer"),
-        ("bolts check, ratling again", "loose_part"), ("シュー音がする", "air_leak"), ("外輪に傷", "bearing_outer"), ("異常なし", "normal"),
-        ("no hissing, but rattling", "loose_part"), ("not a bearing outer thing: rubbing", "rub"),
+        ("hissing near the manifold", "air_leak"),
+        ("rattling since Monday", "loose_part"),
+        ("bearing BPFO visible", "bearing_outer"),
+        ("bolts check, ratling again", "loose_part"),
+        ("シュー音がする", "air_leak"),
+        ("外輪に傷", "bearing_outer"),
+        ("異常なし", "normal"),
+        ("no hissing, but rattling", "loose_part"),
+        ("not a bearing outer thing: rubbing", "rub"),
         ("sounds fine", "normal"),
     ],
-)  # fmt: skip
+)
 def test_free_text(text, fault):
     assert label_of(Note(text=text)) == (fault, "note_text")
 

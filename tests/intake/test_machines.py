@@ -35,12 +35,19 @@ def test_no_file_and_an_empty_file_mean_no_machines(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("a: 1", "no list"), ("- {site: [}", "not valid YAML"), ("- {site: a, machine: b, kind: pmup}", "kind = 'pmup'"),
-        ("- {site: a, machine: b}", "entry 1, kind"), ("- {site: a, machine: b, kind: pump, spede: 3}", "spede"),
-        ("- {site: a, machine: b, kind: pump, bearing: {n_balls: -1, d_ball_mm: 1, d_pitch_mm: 2}}", "bearing.n_balls = -1"),
-        ("- {site: a, machine: b, kind: pump}\n- {site: a, machine: b, kind: fan}", "a/b stands twice"), ("- 3", "entry 1"),
+        ("a: 1", "no list"),
+        ("- {site: [}", "not valid YAML"),
+        ("- {site: a, machine: b, kind: pmup}", "kind = 'pmup'"),
+        ("- {site: a, machine: b}", "entry 1, kind"),
+        ("- {site: a, machine: b, kind: pump, spede: 3}", "spede"),
+        (
+            "- {site: a, machine: b, kind: pump, bearing: {n_balls: -1, d_ball_mm: 1, d_pitch_mm: 2}}",
+            "bearing.n_balls = -1",
+        ),
+        ("- {site: a, machine: b, kind: pump}\n- {site: a, machine: b, kind: fan}", "a/b stands twice"),
+        ("- 3", "entry 1"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named(tmp_path, text, why):
     path = tmp_path / "machines.yaml"
     path.write_text(text, encoding="utf-8")

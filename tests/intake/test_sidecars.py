@@ -18,12 +18,29 @@ def note_bytes(encoding: str = "utf-8", **fields) -> bytes:
 
 
 def test_a_full_note():
-    row = {"text": " hissing\r\nat valve 3 ", "lang": "EN", "author": "ann", "time": "2026-05-01T17:30+09:00",
-           "machine": "pump-3", "state": "running", "symptom": "hiss", "fault": "air_leak", "severity": 2, "extra": [1]}  # fmt: skip
+    row = {
+        "text": " hissing\r\nat valve 3 ",
+        "lang": "EN",
+        "author": "ann",
+        "time": "2026-05-01T17:30+09:00",
+        "machine": "pump-3",
+        "state": "running",
+        "symptom": "hiss",
+        "fault": "air_leak",
+        "severity": 2,
+        "extra": [1],
+    }
     assert parse_note(note_bytes(**row)) == Note(
-        text="hissing\nat valve 3", lang="en", author="ann", time="2026-05-01T08:30:00+00:00", machine="pump-3",
-        state="running", symptom="hiss", fault="air_leak", severity="2",
-    )  # fmt: skip
+        text="hissing\nat valve 3",
+        lang="en",
+        author="ann",
+        time="2026-05-01T08:30:00+00:00",
+        machine="pump-3",
+        state="running",
+        symptom="hiss",
+        fault="air_leak",
+        severity="2",
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932"])
@@ -54,13 +71,22 @@ def test_fields_may_be_missing_and_a_bad_time_is_no_time():
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "no JSON"), (b"{", "no JSON"), (b"[1]", "no JSON object"), (b'"hum"', "no JSON object"), (b"{}", "says nothing"),
-        (b'{"text": "  "}', "says nothing"), (b'{"text": ["a"]}', "'text' is no text"), (b'{"text": true}', "'text' is no text"),
+        (b"", "no JSON"),
+        (b"{", "no JSON"),
+        (b"[1]", "no JSON object"),
+        (b'"hum"', "no JSON object"),
+        (b"{}", "says nothing"),
+        (b'{"text": "  "}', "says nothing"),
+        (b'{"text": ["a"]}', "'text' is no text"),
+        (b'{"text": true}', "'text' is no text"),
         (note_bytes(text="x", fault="gremlins"), "'gremlins' is not in the vocabulary"),
-        (note_bytes(text="x" * 5000), "5000 characters"), (b"[" * 100_000, "no JSON"), (b" " * 300_000, "more than"),
-        (b"\xff\xfe\x00", "no JSON"), (b"RIFF\x00\x00WAVE", "no JSON"),
+        (note_bytes(text="x" * 5000), "5000 characters"),
+        (b"[" * 100_000, "no JSON"),
+        (b" " * 300_000, "more than"),
+        (b"\xff\xfe\x00", "no JSON"),
+        (b"RIFF\x00\x00WAVE", "no JSON"),
     ],
-)  # fmt: skip
+)
 def test_a_note_that_cannot_be_used_is_explained(data, why):
     with pytest.raises(OtoloopError, match=why) as caught:
         parse_note(data)
@@ -103,9 +129,18 @@ def test_sensor_means_skip_what_is_missing():
 
 @pytest.mark.parametrize(
     "text",
-    [CSV, CSV.replace(",", ";"), CSV.replace(",", "\t"), "\ufeff" + CSV, CSV.replace("\n", "\r\n"), CSV.upper(),
-     CSV.replace(",", ";").replace("12.5", "12,5"), "\n" + CSV + "\n\n", CSV.replace("t_s,", " T_s , ")],
-)  # fmt: skip
+    [
+        CSV,
+        CSV.replace(",", ";"),
+        CSV.replace(",", "\t"),
+        "\ufeff" + CSV,
+        CSV.replace("\n", "\r\n"),
+        CSV.upper(),
+        CSV.replace(",", ";").replace("12.5", "12,5"),
+        "\n" + CSV + "\n\n",
+        CSV.replace("t_s,", " T_s , "),
+    ],
+)
 def test_separators_and_line_ends_of_all_countries(text):
     assert parse_sensors(text.encode(), "x.sensors.csv") == {"speed_rpm": 1481.0, "current_a": 13.0}
 
@@ -124,10 +159,14 @@ def test_parquet():
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "empty"), (b"speed_rpm\n1\n", "no column t_s"), (b"t_s,oil\n0,1\n", "no column of a known sensor"),
-        (b"t_s,speed_rpm\n0,fast\n", "has a number"), (b"\x00\x01\x02", "no column t_s"), (b't_s,"speed_rpm\n', "known sensor"),
+        (b"", "empty"),
+        (b"speed_rpm\n1\n", "no column t_s"),
+        (b"t_s,oil\n0,1\n", "no column of a known sensor"),
+        (b"t_s,speed_rpm\n0,fast\n", "has a number"),
+        (b"\x00\x01\x02", "no column t_s"),
+        (b't_s,"speed_rpm\n', "known sensor"),
     ],
-)  # fmt: skip
+)
 def test_sensor_files_that_cannot_be_used_are_explained(data, why):
     with pytest.raises(OtoloopError, match=why):
         parse_sensors(data, "x.sensors.csv")
