@@ -71,6 +71,11 @@ class ObjectStore:
         except NotFound:
             return False
 
+    def remove_bucket(self, name: str) -> None:
+        """Remove an empty bucket."""
+        with self._explained("remove", self.bucket(name), ""):
+            self._client.delete_bucket(Bucket=self.bucket(name))
+
     def keep_versions(self, bucket: str) -> None:
         """Turn versioning on: overwritten and deleted objects stay reachable by version."""
         with self._explained("set versioning of", self.bucket(bucket), ""):
@@ -193,7 +198,10 @@ class ObjectStore:
     def replace(
         self, bucket: str, key: str, data: bytes, *, etag: str, metadata: Mapping[str, str] | None = None
     ) -> ObjectInfo:
-        """Overwrite the version with this etag and no other; raises `Conflict` if it is not the current one."""
+        """Overwrite the version with this etag and no other; raises `Conflict` if it is not the current one.
+
+        An etag stands for bytes: let every version differ (a counter will do), or an old one may look current again.
+        """
         try:
             return self._put(bucket, key, data, metadata, None, {"IfMatch": f'"{etag}"'})
         except (Conflict, NotFound):

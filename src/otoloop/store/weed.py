@@ -135,6 +135,7 @@ def _command(data: Path, ports: dict[str, int]) -> list[str]:
         "s3.autoCreateBucket": "false",
         "s3.allowDeleteBucketNotEmpty": "false",
         "master.telemetry": "false",
+        "volume.preStopSeconds": "0",
     }
     flags |= {f"{service}.port": str(port) for service, port in ports.items()}
     return [_program(), "-logtostderr", "mini", *(f"-{name}={value}" for name, value in flags.items())]

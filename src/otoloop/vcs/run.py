@@ -52,21 +52,19 @@ def dvc(folder: Path, *arguments: str, services: Path | None = None, on_line: On
     """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
     lines: list[str] = []
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=folder, env=child_env(folder, services or folder), text=True, errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip("\n"))
-            if on_line:
-                on_line(lines[-1])
-        code = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+    ) as process:  # fmt: skip
+        try:
+            for line in process.stdout or ():
+                lines.append(line.rstrip("\n"))
+                if on_line:
+                    on_line(lines[-1])
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
     if code:
         raise _failed(["dvc", *arguments], "\n".join(lines))
     return "\n".join(lines)

@@ -47,7 +47,9 @@ def enter() -> dict[str, str]:
     """
     folder = os.environ.get("OTOLOOP_WORKSPACE")
     if not folder:
-        raise OtoloopError("This worker knows no workspace.", "Start workers by `otoloop up`, or set OTOLOOP_WORKSPACE.")
+        raise OtoloopError(
+            "This worker knows no workspace.", "Start workers by `otoloop up`, or set OTOLOOP_WORKSPACE."
+        )
     os.chdir(folder)
     return {"directory": folder}
 

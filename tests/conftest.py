@@ -1,0 +1,74 @@
+"""Fixtures that start the real things: an S3 server for the session, a store and a workspace for each test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otoloop.store.connection import Connection, resolve
+from otoloop.store.s3 import BUCKETS, ObjectStore
+
+for _name in [name for name in os.environ if name.startswith(("OTOLOOP_", "AWS_", "PREFECT_"))]:
+    del os.environ[_name]  # a developer's own servers and credentials are none of the tests' business
+
+
+@pytest.fixture(scope="session")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """The connection to a real embedded S3 server that lives as long as the test session."""
+    from otoloop.store.weed import start_weed, stop_weed
+
+    home = tmp_path_factory.mktemp("weed")
+    (home / "params.yaml").write_text("prefix: session\n", encoding="utf-8")
+    start_weed(home)
+    yield resolve(home)
+    stop_weed(home)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A bucket prefix of this test's own."""
+    return f"t{secrets.token_hex(5)}"
+
+
+@pytest.fixture
+def object_store(weed: Connection, prefix: str) -> Iterator[ObjectStore]:
+    """A real store with the five buckets of `prefix`, emptied and removed afterwards."""
+    store = ObjectStore(weed, prefix)
+    store.ensure_buckets()
+    yield store
+    for bucket in BUCKETS:
+        for one in [*store.versions(bucket, ""), *store.list(bucket)]:
+            store.erase(bucket, one.key)
+        store.remove_bucket(bucket)
+
+
+@pytest.fixture(scope="session")
+def made_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One `otoloop init`; tests get copies of it."""
+    from otoloop.workspace.init import init
+
+    return init(tmp_path_factory.mktemp("made") / "site", prefix="made")
+
+
+@pytest.fixture
+def workspace(made_workspace: Path, object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace made by `otoloop init` whose S3 is `object_store`, by the environment as a user's own would be."""
+    from otoloop.vcs import Repo
+
+    folder = tmp_path / "site"
+    shutil.copytree(made_workspace, folder, symlinks=True)
+    names = ["params.yaml", ".dvc/config"]
+    for name in names:
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("made", object_store.prefix), encoding="utf-8")
+    connection = object_store.connection
+    monkeypatch.setenv("OTOLOOP_S3_ENDPOINT", connection.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", connection.access_key or "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", connection.secret_key or "")
+    Repo(folder).commit(names, "Use this test's buckets")
+    return folder
