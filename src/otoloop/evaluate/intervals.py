@@ -77,7 +77,7 @@ def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
     z2 = quantile**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = quantile * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return max(0.0, min(share, float(centre - half))), min(1.0, max(share, float(centre + half)))
 
 
 def share(
@@ -104,7 +104,7 @@ def share(
         low, high = _score_interval(sums, sizes, mean, level)
     else:
         low, high = bootstrap_ratio(sums, sizes, resamples=resamples, seed=seed, level=level)
-    return Share(mean, low, high, int(data.size), len(sizes))
+    return Share(mean, min(mean, low), max(mean, high), int(data.size), len(sizes))
 
 
 def _score_interval(sums: Floats, sizes: Floats, mean: float, level: float) -> tuple[float, float]:

@@ -111,14 +111,23 @@ def _strict(item: Item, text: str) -> tuple[bool, Reading, str | None]:
 
 def _open(item: Item, text: str) -> tuple[bool, Reading, str | None]:
     """An open answer: the same fault by any of its names, the same number within 5 %, or the same words."""
-    gold, said = vocab.by_name(item.answer), vocab.find_fault(text, item.lang)
+    gold, said = gold_fault(item.answer), vocab.find_fault(text, item.lang)
     if gold is not None:
-        return said == gold.id, "read" if said else "no_answer", said
+        return said == gold, "read" if said else "no_answer", said
     wanted, given = _NUMBER.findall(item.answer), _NUMBER.findall(text)
     if wanted:
         near = bool(given) and abs(float(given[0]) - float(wanted[0])) <= NUMBER_TOLERANCE * abs(float(wanted[0]))
         return near, "read" if given else "no_answer", given[0] if given else None
     return _contains(normal(text), normal(item.answer)), "read", normal(text)[:80]
+
+
+def gold_fault(answer: str) -> str | None:
+    """The fault id that a gold answer is the name or a synonym of, None where it is no fault."""
+    named = vocab.by_name(answer)
+    if named is not None:
+        return named.id
+    wanted = normal(answer)
+    return next((f.id for f in vocab.faults().values() if wanted in map(normal, f.synonyms)), None)
 
 
 def gold_index(item: Item) -> int | None:
@@ -131,9 +140,8 @@ def gold_index(item: Item) -> int | None:
 
 
 def fault_or_text(text: str) -> str:
-    """The fault id where the text is a fault's name, else the text."""
-    fault = vocab.by_name(text)
-    return fault.id if fault else text
+    """The fault id where the text is a fault's name or synonym, else the text."""
+    return gold_fault(text) or text
 
 
 def choose(text: str, choices: Sequence[str]) -> Choice:
