@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from otoloop.store.connection import Connection, resolve
 from otoloop.store.s3 import BUCKETS, ObjectStore
 
 for _name in [name for name in os.environ if name.startswith(("OTOLOOP_", "AWS_", "PREFECT_"))]:
     del os.environ[_name]  # a developer's own servers and credentials are none of the tests' business
+
+
+settings.register_profile("default", deadline=None, derandomize=True)  # the same cases on every machine
+settings.register_profile("nightly", deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
