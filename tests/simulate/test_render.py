@@ -11,7 +11,7 @@ from otoloop.simulate.scenes import RowNoise, numpy_render, sample
 
 @pytest.fixture(scope="module")
 def scenes():
-    return sample(np.random.default_rng(11), 2 * len(FAULTS), faults=FAULTS, split="train", seconds=1.5)
+    return sample(np.random.default_rng(11), len(FAULTS), faults=FAULTS, split="train", seconds=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_numpy_and_torch_render_the_same_sound(scenes, waves):
 
 
 def test_waves_are_finite_float32_below_full_scale(scenes, waves):
-    assert waves.dtype == np.float32 and waves.shape == (len(scenes), 24_000)
+    assert waves.dtype == np.float32 and waves.shape == (len(scenes), 16_000)
     assert np.isfinite(waves).all() and np.abs(waves).max() < 1
     loud = scenes.fault != "silence"
     peak = 20 * np.log10(np.abs(waves[loud]).max(1))
@@ -37,7 +37,7 @@ def test_waves_are_finite_float32_below_full_scale(scenes, waves):
 
 
 def test_a_row_sounds_the_same_alone_and_in_a_batch(scenes, waves):
-    rows = [5, 20]
+    rows = [5, 12]
     np.testing.assert_array_equal(numpy_render(scenes.take(np.array(rows))), waves[rows])
 
 

@@ -108,8 +108,8 @@ class Scenes:
 
 
 def sample(
-    rng: np.random.Generator, n: int, *, faults: Sequence[str], split: Split, seconds: float, mains_hz: float | None = None,
-    site: str | None = None,
+    rng: np.random.Generator, n: int, *, faults: Sequence[str], split: Split, seconds: float,
+    mains_hz: float | None = None, site: str | None = None,
 ) -> Scenes:  # fmt: skip
     """Draw ``n`` clips, faults in equal shares and random order.
 

@@ -88,6 +88,18 @@ def _readings(fault: NDArray[np.str_], p: dict[str, Floats], ind: Draw, ses: Dra
     }  # fmt: skip
 
 
+SHOWN = (
+    "speed_rpm", "impulse_rate_hz", "tone_hz", "hum_hz", "modulation_hz", "modulation_depth", "snr_db", "severity",
+    "vibration_rms_mm_s", "current_a", "temperature_c", "mains_hz", "room", "mic",
+)  # fmt: skip
+
+
+def plain_truth(truth: Columns, i: int) -> dict[str, Any]:
+    """What is true of row ``i`` as JSON values; null where a quantity does not apply."""
+    row = {k: truth[k][i] for k in SHOWN}
+    return {k: str(v) if isinstance(v, str) else None if np.isnan(v) else round(float(v), 4) for k, v in row.items()}
+
+
 def machine_mapping(truth: Columns, i: int, site: str, kind: str, individual: int) -> dict[str, Any]:
     """Row ``i``'s machine as machines.yaml describes it; gears and blades only where the kind has them."""
     g = {k: float(truth[k][i]) for k in GEOMETRY}
