@@ -131,3 +131,13 @@ def test_upload_without_deliveries_is_refused(tmp_path):
 
     with pytest.raises(OtoloopError, match=r"deliveries\.jsonl"):
         upload(tmp_path, None)
+
+
+def test_upload_puts_waves_in_order_and_never_the_truth(site, object_store):
+    rows = read_jsonl(site / "deliveries.jsonl")
+    early = {r["key"] for r in rows if r["wave"] == 0}
+    assert upload(site, object_store, waves=[0]) == len(early)
+    assert {o.key for o in object_store.list("incoming")} == early
+    upload(site, object_store)
+    stored = {o.key: o.size for o in object_store.list("incoming")}
+    assert stored == {r["key"]: (site / r["key"]).stat().st_size for r in rows}
