@@ -96,7 +96,7 @@ def _comb(env: Array, env_rate: float, seconds: float, top: float, xp: Xp) -> di
     score = comb_score(lines, df, rates, 4, CAP_DB, xp)
     band = xp.argmax(amax(score, xp), -1)
     lines, db, score, env = (_row(x, band, xp) for x in (lines, db, score, env))
-    # capped scores tie between a comb, its sidebands and its multiples: the heights of the lines decide, then the lowest
+    # capped scores tie between a comb, its sidebands and its multiples: the lines' heights decide, then the lowest
     lower = const(1.5 * np.log2(top / rates), db, xp)
     best = xp.argmax(score + 0.1 * comb_score(lines, df, rates, 4, 60.0, xp) + lower, -1)
     rate = _true_spacing(db, lines, const(rates, db, xp)[best], df, xp)
