@@ -1,10 +1,15 @@
 """The general suite: taught kinds, silence and unknown sounds, on machines that no site has."""
 
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
 from otoloop.simulate.general import general_suite, taught
+
+SRC = Path(__file__).parents[2] / "src"
 
 
 def test_general_sounds_are_balanced_repeatable_and_rendered_as_asked_for():
@@ -20,3 +25,16 @@ def test_general_sounds_are_balanced_repeatable_and_rendered_as_asked_for():
 def test_another_site_name_has_other_machines():
     a, b = (next(iter(general_suite(14, seed=5, seconds=0.5, site=s))) for s in ("general", "replay"))
     assert a.fault == b.fault and a.machine["bearing"] != b.machine["bearing"]
+
+
+def test_a_bare_machine_with_numpy_scipy_and_yaml_is_enough():
+    code = (
+        "import sys\n"
+        "for name in ('pydantic', 'soundfile', 'typer', 'boto3', 'obstore', 'pandas'):\n"
+        "    sys.modules[name] = None\n"
+        "from otoloop.simulate import bad, deliveries, encode, general, notes, physics, scenes, site, writer\n"
+        "assert 'torch' not in sys.modules\n"
+        "print(len(next(iter(general.general_suite(1, 0, seconds=0.5))).wave))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SRC)})
+    assert done.stdout.strip() == "8000", done.stderr

@@ -53,13 +53,9 @@ def test_torch_seed_and_int16(scenes):
 
 
 @pytest.mark.gpu
-def test_a_gpu_renders_ten_thousand_clips_a_second():
-    import time
+def test_a_gpu_renders_the_same_sound(scenes, waves):
+    def on_gpu(seeds):
+        rows = same_noise(seeds)
+        return lambda k: rows(k).cuda()
 
-    many = sample(np.random.default_rng(0), 20_000, faults=FAULTS, split="train", seconds=4.0)
-    torch_render(many.take(slice(0, 2000)), "cuda", dtype=torch.int16)
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    torch_render(many, "cuda", dtype=torch.int16)
-    torch.cuda.synchronize()
-    assert len(many) / (time.perf_counter() - start) > 5_000
+    assert np.abs(torch_render(scenes, "cuda", noise_of=on_gpu).cpu().numpy() - waves).max() < 1e-3
