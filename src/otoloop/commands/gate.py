@@ -123,7 +123,7 @@ def _report_words(data: dict[str, Any], folder: Path) -> str:
     if data["pilot"]:
         lines.append(f"pilot: {data['pilot'].replace('_', ' ')}. {data['pilot_reason']}")
     head = data["headline"]
-    if head:
+    if head and head["n"]:
         lines.append(
             f"against the {data['reference']}: {100 * head['difference']:+.1f} points "
             f"({100 * head['low']:+.1f} to {100 * head['high']:+.1f}), {head['clusters']} recordings; "

@@ -44,14 +44,15 @@ def _faults(tables: Mapping[str, Table], digest: str | None) -> Iterator[str]:
     if not len(first):
         yield "There are no items."
     for name, table in tables.items():
+        if len(np.unique(table.ids)) != len(table):
+            yield f"Items occur more than once in the results of the {name}."
+    for name, table in tables.items():
         yield from _same(name, table, first)
     if digest is not None and digest != first.sha256:
         yield "The items are not those that the scores were made from."
 
 
 def _same(name: str, table: Table, first: Table) -> Iterator[str]:
-    if len(np.unique(table.ids)) != len(table):
-        yield f"Items occur more than once in the results of the {name}."
     if len(table) != len(first) or not np.array_equal(table.ids, first.ids):
         yield f"The {name} was scored on other items than the candidate ({len(table)} and {len(first)})."
     elif not np.array_equal(table.digests, first.digests):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -40,7 +41,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("otoloop.gate"), autoescape=jinja2.select_autoescape(["html"]),
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
     )  # fmt: skip
-    env.filters |= {"percent": percent, "points": points, "label": label}
+    env.filters |= {"percent": percent, "points": points, "label": label, "cell": cell}
     env.globals |= {
         "verdict_words": VERDICT_WORDS, "marks": MARKS, "test_words": TEST_WORDS, "kind_words": KIND_WORDS,
     }  # fmt: skip
@@ -55,6 +56,12 @@ def percent(share: float | None, digits: int = 0) -> str:
 def points(share: float | None) -> str:
     """A difference of shares as signed points, with a real minus sign."""
     return "–" if share is None else f"{100 * share:+.1f}".replace("-", "−")
+
+
+def cell(text: str) -> str:
+    """Text that stays in its cell of a Markdown table and is no markup there."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\|`*_#\[\]])", r"\\\1", plain)
 
 
 def label(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from otoloop.errors import OtoloopError
 from otoloop.evaluate.suites import SITE, Suite
 from otoloop.gate.checks import superiority
 from otoloop.gate.integrity import BASE, CANDIDATE, CHAMPION
@@ -96,7 +97,7 @@ def ever_promoted(
 def _passes(results: Tables, rules: Rules) -> bool:
     site = results[SITE]
     target = target_slice(RULES[0], Part(SITE, "all", CHAMPION, site[CANDIDATE], site[CHAMPION]))
-    if superiority(target, rules).verdict != "pass":
+    if not len(target.candidate) or superiority(target, rules).verdict != "pass":
         return False
     return decide_tables(results, rules.params, RULES, alpha=rules.alpha).verdict == "pass"
 
@@ -150,13 +151,20 @@ def _answered(items: Table, right: Bools, rng: np.random.Generator) -> Table:
 
 
 def plans_of(results: Tables, suites: Sequence[Suite]) -> dict[str, Plan]:
-    """Take sizes, accuracy, discordance and clustering from real results, pooled into the target and the old slices."""
-    site = next(s for s in suites if s.role == "target")
+    """Take sizes, accuracy, discordance and clustering from real results, pooled into the target and the old slices.
+
+    Raises:
+        OtoloopError: no suite is a target.
+    """
+    site = next((s for s in suites if s.role == "target" and s.name in results), None)
+    if site is None:
+        raise OtoloopError("No suite of these results is a target.", "Give one suite the role `target`.")
     tables = results[site.name]
     reference = CHAMPION if CHAMPION in tables else BASE
     whole = Part(site.name, "all", reference, tables[CANDIDATE], tables[reference])
-    known = old_slices(replace(site, slice_by=()), whole)
-    return {TARGET: _plan(target_slice(site, whole))} | ({KNOWN: _plan(known[0])} if known else {})
+    target, known = target_slice(site, whole), old_slices(replace(site, slice_by=()), whole)
+    parts = {TARGET: [target] if len(target.candidate) else [], KNOWN: known}
+    return {name: _plan(found[0]) for name, found in parts.items() if found}
 
 
 def _plan(part: Part) -> Plan:

@@ -107,7 +107,7 @@ def _compare(results: Tables, suites: Sequence[Suite], reference: str, rules: Ru
     watched = [p for s in suites for p in watched_slices(s, parts[s.name])]
     not_worse = non_inferiority(old, rules, watched)
     targets = [s for s in suites if s.role == "target"]
-    better = [superiority(target_slice(s, parts[s.name]), rules) for s in targets]
+    better = [_better(s, parts[s.name], rules) for s in targets]
     floors = [superiority(_part(s.name, results[s.name], BASE), rules, "beats_base") for s in targets]
     floors += [floor(s.name, results[s.name][CANDIDATE], s.floor, rules) for s in suites if s.floor is not None]
     missed = [c for s in targets if (c := missed_detections(parts[s.name], rules)) is not None]
@@ -119,12 +119,27 @@ def _part(suite: str, by_name: Mapping[str, Table], reference: str) -> Part:
 
 
 def target_slice(suite: Suite, whole: Part) -> Part:
-    """The items that should become better; all of them where the wanted slice is empty."""
-    mask = whole.candidate.matches(suite.target)
-    if not suite.target or not mask.any():
+    """The items that should become better; possibly none."""
+    if not suite.target:
         return whole
-    name = "; ".join(f"{k}: {', '.join(v)}" for k, v in suite.target.items())
-    return whole.where(name, mask)
+    return whole.where(_target_name(suite), whole.candidate.matches(suite.target))
+
+
+def _target_name(suite: Suite) -> str:
+    return "; ".join(f"{k}: {', '.join(v)}" for k, v in suite.target.items())
+
+
+def _better(suite: Suite, whole: Part, rules: Rules) -> Check:
+    """Superiority on the target; a target of which nothing was recorded cannot be judged."""
+    part = target_slice(suite, whole)
+    if len(part.candidate):
+        return superiority(part, rules)
+    least = rules.params.min_clusters
+    reason = f"No sealed item belongs to the target. About {least} recordings would decide."
+    return Check(
+        test="superiority", suite=suite.name, slice=_target_name(suite), verdict="not_enough_data", reason=reason,
+        against=whole.against, missing=least,
+    )  # fmt: skip
 
 
 def old_slices(suite: Suite, whole: Part) -> list[Part]:
