@@ -156,6 +156,6 @@ _BAD: tuple[tuple[str, tuple[str, ...], Callable[[Wave, Limits, np.random.Genera
     ("dc_offset", (), _dc),
     ("dropouts", (), _dropouts),
     ("upsampled", (), _upsampled),
-    ("low_snr", ("admit",), _noise),
+    ("low_snr", (), _noise),
     ("decode_failed", ("header_mismatch",), _corrupt),
 )

@@ -27,7 +27,7 @@ def torch_render(
         seed: of the device's own noise; the same seed, device and chunk give the same sound.
         noise_of: makes the noise of a batch from its row seeds instead (tests compare with numpy this way).
         chunk: rows per batch (256 rows of four seconds need about 2 GB).
-        dtype: of the result; ``torch.int16`` scales to full scale and quarters the memory of float64.
+        dtype: of the result; ``torch.int16`` scales to full scale and halves the memory.
     """
     out = torch.zeros(len(scenes), samples(scenes.seconds), dtype=dtype, device=device)
     clock = Clock.make(torch, out.shape[1], device)
