@@ -10,6 +10,7 @@ import pytest
 from otoloop import retrain
 from otoloop.errors import OtoloopError
 from otoloop.outs import write_json
+from otoloop.pipeline import stage_names
 from otoloop.vcs import Repo
 from otoloop.vcs import create as create_repo
 from otoloop.vcs.run import dvc
@@ -44,7 +45,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def cycle(workspace: Path, reason: str = "a test") -> retrain.Done:
     retrain.begin(workspace, reason=reason)
-    names = retrain.stage_names(workspace)
+    names = stage_names(workspace)
     for name in names:
         retrain.reproduce(workspace, name)
     return retrain.finish(workspace, names)
@@ -87,7 +88,7 @@ def test_a_cycle_that_was_cut_off_goes_on(workspace: Path) -> None:
 @pytest.mark.slow
 def test_a_part_of_the_stages_is_committed_but_not_tagged(workspace: Path) -> None:
     retrain.begin(workspace)
-    names = retrain.stage_names(workspace, last="encode")
+    names = stage_names(workspace, last="encode")
     retrain.reproduce(workspace, *names)
     assert retrain.finish(workspace, names).tag is None
     assert Repo(workspace).clean()
@@ -95,12 +96,12 @@ def test_a_part_of_the_stages_is_committed_but_not_tagged(workspace: Path) -> No
 
 
 def test_stages_come_in_the_order_of_the_pipeline(workspace: Path) -> None:
-    assert retrain.stage_names(workspace) == ["encode", "gate"]
-    assert retrain.stage_names(workspace, "gate") == ["gate"]
+    assert stage_names(workspace) == ["encode", "gate"]
+    assert stage_names(workspace, "gate") == ["gate"]
     with pytest.raises(OtoloopError, match="no stage 'tarin'"):
-        retrain.stage_names(workspace, "tarin")
+        stage_names(workspace, "tarin")
     with pytest.raises(OtoloopError, match="gate comes after encode"):
-        retrain.stage_names(workspace, "gate", "encode")
+        stage_names(workspace, "gate", "encode")
 
 
 def test_somebody_elses_edits_are_refused(workspace: Path) -> None:

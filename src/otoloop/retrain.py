@@ -6,7 +6,7 @@ committed, its finished stages are known to DVC, and it has no tag yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +16,12 @@ import yaml
 from otoloop.errors import OtoloopError
 from otoloop.outs import read_json
 from otoloop.params import load_params
+from otoloop.pipeline import PIPELINE, results, stage_names
 from otoloop.release.cycle import CHAMPION, PATH, SUITES, write_cycle
 from otoloop.vcs import Repo
 
-PIPELINE = "dvc.yaml"
 REPORT = "gate/report.json"
 SCORES = "metrics/scores.json"
-_RESULTS = ("outs", "metrics", "plots")
 # What may change without making another cycle of it
 _SAYS_WHY = ("cycle", "reason", "owner")
 
@@ -51,22 +50,6 @@ class Done:
     tag: str | None = None
     verdict: str | None = None
     reason: str = ""
-
-
-def stage_names(workspace: Path, first: str | None = None, last: str | None = None) -> list[str]:
-    """The stages from ``first`` to ``last`` (both included; the ends of dvc.yaml by default) in the order of dvc.yaml.
-
-    Raises:
-        OtoloopError: there is no such stage, or ``first`` comes after ``last``.
-    """
-    names = list(_pipeline(workspace)["stages"])
-    for name in (first, last):
-        if name is not None and name not in names:
-            raise OtoloopError(f"There is no stage {name!r}.", f"dvc.yaml has {', '.join(names)}.")
-    chosen = names[names.index(first) if first else 0 : (names.index(last) if last else len(names) - 1) + 1]
-    if not chosen:
-        raise OtoloopError(f"Stage {first} comes after {last}.", f"The order is {', '.join(names)}.")
-    return chosen
 
 
 def begin(workspace: Path, *, reason: str = "", owner: str = "") -> Begun:
@@ -200,25 +183,6 @@ def _made(repo: Repo) -> list[str]:
     """Changed files that a cycle owns: dvc.lock, results kept in git, and ignore files that DVC wrote."""
     owned = {"dvc.lock", *results(repo.workspace, in_git=True)}
     return [name for name in repo.changed() if _within(name, owned)]
-
-
-def results(workspace: Path, *, in_git: bool = False) -> list[str]:
-    """Paths that stages write, all of them or those that git keeps instead of DVC's cache."""
-    found = (out for stage in _pipeline(workspace)["stages"].values() for out in _outs(stage))
-    return [path for path, flags in found if not in_git or flags.get("cache") is False]
-
-
-def _outs(stage: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for key in _RESULTS:
-        for entry in stage.get(key) or []:
-            yield (entry, {}) if isinstance(entry, str) else next(iter(entry.items()))
-
-
-def _pipeline(workspace: Path) -> dict[str, Any]:
-    path = workspace / PIPELINE
-    if not path.is_file():
-        raise OtoloopError(f"There is no {PIPELINE} in {workspace}.", "Run `otoloop init` in a new folder and compare.")
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def score_table(workspace: Path) -> list[dict[str, Any]]:

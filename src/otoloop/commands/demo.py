@@ -1,0 +1,46 @@
+"""`otoloop demo`: the whole loop on a simulated site, with the real parts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from otoloop.commands.output import Json, emit, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    cycles: int = typer.Option(1, min=1, help="How many turns of the loop."),
+    yes: bool = typer.Option(False, "--yes", help="Ask nothing: a simulated reviewer approves."),
+    seed: int = typer.Option(7, min=0, help="Another seed is another site."),
+    folder: Path = typer.Option(Path("demo-site"), "--dir", help="Where; an earlier demo there is cleared."),
+    as_json: bool = Json,
+) -> None:
+    """Watch otoloop do its job on a simulated site: S3, intake, drafts, review, release, training, gate, answers.
+
+    Offline, without a GPU, a few minutes. Leaves report.html and report.json in the folder and no process.
+
+    Example: otoloop demo --yes
+    """
+    import time
+
+    from otoloop.demo import report, steps
+    from otoloop.demo.tour import Demo, make_room, walk
+
+    start = time.monotonic()
+    say(make_room(folder.absolute()))
+    ask = not yes and sys.stdin.isatty()
+    tour = Demo(workspace=folder.absolute(), seed=seed, cycles=cycles, ask=ask)
+    if not ask:
+        say("Nobody is asked: a SIMULATED reviewer will approve.")
+    walk(tour, steps.ONCE, steps.EACH_CYCLE, steps.LAST)
+    seconds = time.monotonic() - start
+    page = report.write(tour, seconds)
+    say("")
+    emit(tour.report, f"{report.table(tour, seconds)}\n\nReport: {page} and report.json beside it.", as_json)

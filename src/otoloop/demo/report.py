@@ -1,0 +1,97 @@
+"""What the demo leaves behind: report.json for scripts, report.html for people, honesty.json for doubters."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from otoloop.demo.tour import Demo
+from otoloop.outs import replacing, write_json
+
+FILES = ("report.json", "report.html", "honesty.json")
+MODELS = ("base", "champion", "candidate")
+VERDICT_WORDS = {"pass": "Pass", "fail": "Fail", "not_enough_data": "Not enough data"}
+
+
+def write(demo: Demo, seconds: float) -> Path:
+    """Write the files into the workspace; returns the page."""
+    demo.report["seconds"] = round(seconds, 1)
+    write_json(demo.workspace / "report.json", demo.report)
+    write_json(demo.workspace / "honesty.json", demo.facts.get("honesty", {}))
+    with replacing(demo.workspace / "report.html") as draft:
+        draft.write_text(page(demo), encoding="utf-8")
+    return demo.workspace / "report.html"
+
+
+def page(demo: Demo) -> str:
+    """The self-contained page: no scripts, no outside files."""
+    import jinja2
+
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("otoloop.demo", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    env.filters |= {"percent": percent}
+    return env.get_template("report.html").render(
+        r=demo.report, facts=demo.facts, timings=demo.timings, missing=demo.missing, words=VERDICT_WORDS,
+        models=MODELS, seed=demo.seed, asked=demo.ask, machine=f"{os.cpu_count()} cores, {platform.platform(terse=True)}",
+    )  # fmt: skip
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage, a dash for none."""
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def table(demo: Demo, seconds: float) -> str:
+    """The end of the tour on a terminal."""
+    lines = [*_intake(demo.report["intake"]), *_honesty(demo.facts.get("honesty", {}))]
+    for cycle in demo.report["cycles"]:
+        lines += _cycle(cycle)
+    lines += _times(demo.timings, seconds)
+    lines += [f"Not yet: {name}" for name in demo.missing]
+    return "\n".join(lines)
+
+
+def _intake(found: Mapping[str, Any]) -> Iterator[str]:
+    if found:
+        yield _row("deliveries", found["deliveries"])
+        yield _row("admitted clips", found["admitted"])
+        yield _row("duplicates", found["duplicates"])
+        yield _row("quarantined", sum(found["quarantined"].values()))
+        yield from (_row(f"    {reason}", n) for reason, n in found["quarantined"].items())
+
+
+def _honesty(found: Mapping[str, Any]) -> Iterator[str]:
+    if found:
+        yield _row("not as expected", f"{len(found['differences'])} of {found['checked']} deliveries")
+
+
+def _cycle(cycle: Mapping[str, Any]) -> Iterator[str]:
+    yield _row("release", cycle["release"])
+    yield _row("items", cycle["items"])
+    for name in MODELS:
+        yield _row(f"right, {name}", score_words(cycle["scores"].get(name)))
+    yield _row("verdict", VERDICT_WORDS.get(cycle["verdict"], cycle["verdict"]))
+    yield from (_row("", reason) for reason in cycle["reasons"])
+
+
+def score_words(found: Mapping[str, Any] | None) -> str:
+    """A model's share of right answers with its interval."""
+    if not found:
+        return "–"
+    low, high = found["ci95"]
+    return f"{percent(found['accuracy'])} ({100 * low:.0f} to {100 * high:.0f}, n {found['n']})"
+
+
+def _times(timings: Sequence[tuple[str, float]], seconds: float) -> Iterator[str]:
+    for title, taken in timings:
+        yield _row(title.split(":")[0], f"{taken:6.1f} s")
+    yield _row("in all", f"{seconds:6.1f} s")
+
+
+def _row(name: str, value: Any) -> str:
+    return f"  {name:<34} {value}"

@@ -1,0 +1,160 @@
+"""Walk the steps of the demo one after the other: say what each does, time it, and leave no process behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from otoloop.commands.output import say
+from otoloop.errors import OtoloopError
+from otoloop.outs import read_json, write_json
+from otoloop.workspace.processes import MARKER
+
+MARK = ".otoloop/demo.json"
+"""Says that a folder is a demo's: only such a folder is ever cleared."""
+
+
+class NotYetError(Exception):
+    """A part that this version does not have yet; the demo names it and goes on."""
+
+
+@dataclass(slots=True)
+class Demo:
+    """One demo: where, how, and what came out so far (the content of report.json, and more for the page)."""
+
+    workspace: Path
+    seed: int
+    cycles: int
+    ask: bool
+    """Whether a person at the terminal approves; else the simulated reviewer does, and the output says so."""
+    report: dict[str, Any] = field(default_factory=lambda: {"intake": {}, "cycles": [], "answers": []})
+    facts: dict[str, Any] = field(default_factory=dict)
+    timings: list[tuple[str, float]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    cycle: int = 1
+    background: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+
+Step = tuple[str, Callable[[Demo], str]]
+"""What a step does in plain words, and the function that does it and returns what came of it."""
+
+
+def walk(demo: Demo, once: Sequence[Step], each_cycle: Sequence[Step], last: Sequence[Step]) -> None:
+    """Take every step; whatever happens, end all that was started."""
+    with _clean_end(demo):
+        for step in once:
+            _take(demo, step)
+        for cycle in range(1, demo.cycles + 1):
+            demo.cycle = cycle
+            for step in each_cycle:
+                _take(demo, step)
+        for step in last:
+            _take(demo, step)
+    _remember(demo, "finished")
+
+
+def _take(demo: Demo, step: Step) -> None:
+    title, action = step
+    title = title if demo.cycles == 1 else title.replace("cycle", f"cycle {demo.cycle}")
+    say(f"\n== {title}")
+    _remember(demo, title)
+    start = time.monotonic()
+    try:
+        outcome = action(demo)
+    except NotYetError as err:
+        demo.missing.append(str(err))
+        say(f"   not yet: {err}")
+        return
+    seconds = time.monotonic() - start
+    demo.timings.append((title, seconds))
+    for line in outcome.splitlines():
+        say(f"   {line}")
+    say(f"   ({seconds:.1f} s)")
+
+
+def _remember(demo: Demo, step: str) -> None:
+    if demo.workspace.is_dir():
+        (demo.workspace / MARK).parent.mkdir(exist_ok=True)
+        write_json(demo.workspace / MARK, {"seed": demo.seed, "step": step})
+
+
+@contextlib.contextmanager
+def _clean_end(demo: Demo) -> Iterator[None]:
+    """End every process of the workspace at the end of the block, also after Ctrl-C, SIGTERM or a failure."""
+    before = signal.signal(signal.SIGTERM, _terminated)
+    os.environ[MARKER] = str(demo.workspace.resolve())  # whatever we start carries it, so that nothing is overlooked
+    try:
+        yield
+    finally:
+        held = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the cleaning up
+        for process in demo.background:
+            _stop(process)
+        _end_all(demo.workspace)
+        signal.signal(signal.SIGINT, held)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(*_: Any) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt a command of ours that is not through: it ends what it was starting."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _end_all(workspace: Path) -> None:
+    from otoloop.workspace.up import down
+
+    if workspace.is_dir():
+        down(workspace)
+
+
+def make_room(folder: Path) -> str:
+    """Clear the folder of an earlier demo and say so.
+
+    Raises:
+        OtoloopError: the folder holds something else; it is not touched.
+    """
+    if not folder.exists() or (folder.is_dir() and not os.listdir(folder)):
+        return f"Starting in the new folder {folder}."
+    if not (folder / MARK).is_file():
+        raise OtoloopError(f"{folder} exists and is no demo's.", "Give another folder: otoloop demo --dir DIR")
+    _end_all(folder)
+    step = read_json(folder / MARK).get("step", "")
+    aside = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)  # so that a kill in the middle leaves no half of a demo behind
+    shutil.rmtree(aside)
+    was = "is complete" if step == "finished" else f"was stopped at: {step}"
+    return f"An earlier demo in {folder} {was}. Starting clean."
+
+
+def need(module: str, what: str) -> Any:
+    """The module, imported now.
+
+    Raises:
+        NotYetError: this version has none.
+    """
+    import importlib
+    import importlib.util
+
+    try:
+        if importlib.util.find_spec(module) is None:
+            raise NotYetError(what)
+    except ModuleNotFoundError:
+        raise NotYetError(what) from None
+    return importlib.import_module(module)
