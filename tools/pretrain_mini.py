@@ -35,6 +35,8 @@ from otoloop.simulate.scenes import sample
 
 SECONDS = (2.0, 3.0, 4.0, 5.0)
 AUDIO_TEXT = "<|AUDIO|>"
+RESPONSE_WEIGHT = 4.0
+NOTE_EVERY = 9
 
 
 class Sounds(NamedTuple):
@@ -48,12 +50,13 @@ class Sounds(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """Token rows on the device: flat ids, offsets, lengths, where supervision starts, and the clip of each row."""
+    """Token rows on the device: flat ids, offsets, lengths, where supervision and the response start, and the clip of each row."""
 
     flat: torch.Tensor
     offset: torch.Tensor
     length: torch.Tensor
     start: torch.Tensor
+    response: torch.Tensor
     clip: torch.Tensor
 
 
@@ -103,9 +106,11 @@ def tokenise(made: list[tuple[int, str, str]], tokenizer: Any, n_audio: int, dev
     tails = tokenizer([t for _, _, t in made], add_special_tokens=False)["input_ids"]
     lengths = np.array([len(h) + len(t) for h, t in zip(heads, tails, strict=True)])
     flat = np.concatenate([np.array(h + t, dtype=np.int16) for h, t in zip(heads, tails, strict=True)])
+    ends = tokenizer([t[t.index("<RESPONSE>") :] for _, _, t in made], add_special_tokens=False)["input_ids"]
     to = lambda a: torch.as_tensor(a, device=device)  # noqa: E731
     return Texts(
-        to(flat), to(np.cumsum(lengths) - lengths), to(lengths), to(np.array([len(h) for h in heads])), to(np.array([c for c, _, _ in made])),
+        to(flat), to(np.cumsum(lengths) - lengths), to(lengths), to(np.array([len(h) for h in heads])),
+        to(lengths - np.array([len(e) for e in ends])), to(np.array([c for c, _, _ in made])),
     )  # fmt: skip
 
 
@@ -144,8 +149,10 @@ def loss_of(model: Any, aux: torch.nn.Module, audio_id: int, pad: int, texts: Te
         fault_loss = torch.nn.functional.cross_entropy(aux(tower.float().mean(1)), labels[clip])
     out = piece.lm(inputs_embeds=hidden, attention_mask=None, use_cache=False).last_hidden_state[:, :-1]
     wanted = (span[None, 1:] >= texts.start[rows][:, None]) & valid[:, 1:]
-    logits = piece.head(out[wanted])
-    return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][wanted]), fault_loss
+    each = torch.nn.functional.cross_entropy(piece.head(out[wanted]).float(), ids[:, 1:][wanted], reduction="none")
+    # the letter of the right option is one token in a hundred: without a weight it is learned last
+    weight = torch.where(span[None, 1:] >= texts.response[rows][:, None], RESPONSE_WEIGHT, 1.0)[wanted]
+    return (each * weight).sum() / weight.sum(), fault_loss
 
 
 def schedule(done: float) -> float:
@@ -159,7 +166,7 @@ def train(args: argparse.Namespace, model: Any, tokenizer: Any, log: Any) -> Non
     rng = np.random.default_rng(args.seed)
     per = args.clips // len(SECONDS)
     began = time.monotonic()
-    mix = Mix(japanese=args.japanese)
+    mix = Mix(choices=0.7, japanese=args.japanese)
     with multiprocessing.get_context("fork").Pool(args.workers) as workers:
         groups = []
         sounds = [make_sounds(args.seed + 1, per, taught, "train", s, device) for s in SECONDS]
@@ -179,7 +186,7 @@ def train(args: argparse.Namespace, model: Any, tokenizer: Any, log: Any) -> Non
     audio_id, pad = tokenizer.convert_tokens_to_ids(AUDIO_TEXT), tokenizer.pad_token_id
     queue: list[tuple[int, torch.Tensor]] = []
     note_queue: list[torch.Tensor] = []
-    step, began, tokens = 0, time.monotonic(), 0
+    step, began = 0, time.monotonic()
     model.train()
     while True:
         elapsed = time.monotonic() - began
@@ -192,7 +199,7 @@ def train(args: argparse.Namespace, model: Any, tokenizer: Any, log: Any) -> Non
             queue = [(g, b) for g, (_, texts) in enumerate(groups) for b in batches(texts, args.batch, rng)]
             rng.shuffle(queue)  # type: ignore[arg-type]
             log(f"pass over the texts begins, {len(queue)} batches")
-        if step % 12 == 11:
+        if step % NOTE_EVERY == NOTE_EVERY - 1:
             note_queue = note_queue or batches(notes, args.batch, rng)
             texts, waves, label, rows = notes, None, None, note_queue.pop()
         else:
@@ -208,7 +215,7 @@ def train(args: argparse.Namespace, model: Any, tokenizer: Any, log: Any) -> Non
         if step % args.report == 0:
             log(f"step {step} {elapsed:.0f} s text {text_loss.item():.4f} fault {fault_loss.item():.3f} lr {optimiser.param_groups[0]['lr']:.2e}")
     model.eval()
-    log(f"trained {step} steps of {args.batch} in {time.monotonic() - began:.0f} s, {tokens}")
+    log(f"trained {step} steps of {args.batch} in {time.monotonic() - began:.0f} s")
 
 
 def main() -> None:
@@ -222,7 +229,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--aux", type=float, default=0.3)
-    parser.add_argument("--japanese", type=float, default=0.1)
+    parser.add_argument("--japanese", type=float, default=0.15)
     parser.add_argument("--report", type=int, default=100)
     parser.add_argument("--workers", type=int, default=14)
     parser.add_argument("--seed", type=int, default=20)
