@@ -1,5 +1,7 @@
 """Every reason code, each on a trace that has just this fault, and none on traces that have no fault."""
 
+from pathlib import Path
+
 import pytest
 
 from otoloop.codes import TRACE_CODES
@@ -14,19 +16,36 @@ def known(value, uncertainty=0.0, reliable=True):
 
 
 EVIDENCE = {
-    "rms_dbfs": known(-23.0), "tones": known([{"f_hz": 2900.0, "level_db": 20.0}, {"f_hz": 410.0, "level_db": 12.0}], 1.0),
-    "impulsive": known(True), "impulse_rate_hz": known(107.0, 0.3), "steady": known(True), "hum_hz": known(None, None, False),
-    "modulation_hz": known(3.9, 0.4), "band": known("high"), "bands_dbfs": known({"low": -40.0, "mid": -39.0, "high": -24.0}),
-    "speed_rpm": known(1490.0, 7.0), "shaft_hz": known(24.83, 0.1), "impacts_per_turn": known(4.31, 0.03),
-    "outer_race_order": known(4.32, 0.02), "inner_race_order": known(6.68, 0.02), "ball_order": known(5.5, 0.02),
-}  # fmt: skip
+    "rms_dbfs": known(-23.0),
+    "tones": known([{"f_hz": 2900.0, "level_db": 20.0}, {"f_hz": 410.0, "level_db": 12.0}], 1.0),
+    "impulsive": known(True),
+    "impulse_rate_hz": known(107.0, 0.3),
+    "steady": known(True),
+    "hum_hz": known(None, None, False),
+    "modulation_hz": known(3.9, 0.4),
+    "band": known("high"),
+    "bands_dbfs": known({"low": -40.0, "mid": -39.0, "high": -24.0}),
+    "speed_rpm": known(1490.0, 7.0),
+    "shaft_hz": known(24.83, 0.1),
+    "impacts_per_turn": known(4.31, 0.03),
+    "outer_race_order": known(4.32, 0.02),
+    "inner_race_order": known(6.68, 0.02),
+    "ball_order": known(5.5, 0.02),
+}
 ITEM = Item(
-    id="i", clip="c", question="What do you hear?", answer="outer race defect", answer_letter="b",
-    choices=("belt squeal", "outer race defect", "normal running"), kind="with_evidence",
-)  # fmt: skip
+    id="i",
+    clip="c",
+    question="What do you hear?",
+    answer="outer race defect",
+    answer_letter="b",
+    choices=("belt squeal", "outer race defect", "normal running"),
+    kind="with_evidence",
+)
 GOOD = (
-    "The speed is 1490 rpm, impacts come 107.0 times a second, a tone stands at 2900 Hz, most energy lies in the high band.",
-    "4.31 impacts per turn is nearest the outer race order 4.32. Even ringing impacts: this points to outer race defect.",
+    "The speed is 1490 rpm, impacts come 107.0 times a second, a tone stands at 2900 Hz, "
+    "most energy lies in the high band.",
+    "4.31 impacts per turn is nearest the outer race order 4.32. "
+    "Even ringing impacts: this points to outer race defect.",
 )
 
 
@@ -65,10 +84,15 @@ def test_a_right_trace_has_no_findings_and_all_its_claims_are_confirmed(trace):
 @pytest.mark.parametrize(
     ("was", "now"),
     [
-        ("1490 rpm", "1390 rpm"), ("107.0 times", "117.0 times"), ("2900 Hz", "3300 Hz"), ("high band", "low band"),
-        ("4.31 impacts", "4.71 impacts"), ("order 4.32", "order 4.9"), ("outer race order 4.32", "inner race order 6.68"),
+        ("1490 rpm", "1390 rpm"),
+        ("107.0 times", "117.0 times"),
+        ("2900 Hz", "3300 Hz"),
+        ("high band", "low band"),
+        ("4.31 impacts", "4.71 impacts"),
+        ("order 4.32", "order 4.9"),
+        ("outer race order 4.32", "inner race order 6.68"),
     ],
-)  # fmt: skip
+)
 def test_one_wrong_statement_is_found_with_its_numbers(trace, was, now):
     text = good(trace).replace(was, now)
     (finding,) = check(text, EVIDENCE, item=ITEM, base=BASE)
@@ -91,11 +115,14 @@ def test_empty_part_and_wanted_thinking(trace):
 @pytest.mark.parametrize(
     ("response", "summary"),
     [
-        ("belt squeal (a)", "So it is belt squeal."), ("outer race defect (a)", "So it is outer race defect."),
-        ("outer race defect (b)", "So it is belt squeal."), ("outer race defect (b)", "It is loud."), ("(a)", "So it is belt squeal."),
+        ("belt squeal (a)", "So it is belt squeal."),
+        ("outer race defect (a)", "So it is outer race defect."),
+        ("outer race defect (b)", "So it is belt squeal."),
+        ("outer race defect (b)", "It is loud."),
+        ("(a)", "So it is belt squeal."),
         ("outer race defect (b)", "It is not outer race defect but belt squeal."),
     ],
-)  # fmt: skip
+)
 def test_answer_mismatch(trace, response, summary):
     assert "answer_mismatch" in codes(good(trace, reasoning="Listen.", response=response, summary=summary))
 
@@ -172,11 +199,18 @@ def test_unknown_response(trace):
 @pytest.mark.parametrize(
     "words",
     [
-        "The metadata says it is a bearing.", "According to the note, it rattles.", "The label says outer race defect.",
-        "The evidence file says the fault is known.", "Judging by the file name it is a pump.", "It was labelled as bearing.",
-        "メタデータによれば軸受である。", "ラベルによると外輪である。", "メモには異音とある。", "ファイル名から分かる。",
+        "The metadata says it is a bearing.",
+        "According to the note, it rattles.",
+        "The label says outer race defect.",
+        "The evidence file says the fault is known.",
+        "Judging by the file name it is a pump.",
+        "It was labelled as bearing.",
+        "メタデータによれば軸受である。",
+        "ラベルによると外輪である。",
+        "メモには異音とある。",
+        "ファイル名から分かる。",
     ],
-)  # fmt: skip
+)
 def test_surrogate_phrases(trace, words):
     assert "surrogate_phrase" in codes(good(trace, reasoning=f"{words} {GOOD[1]}"))
 
@@ -225,5 +259,5 @@ def test_json_evidence_is_taken_too(trace):
 
 
 def test_all_codes_are_covered():
-    source = open(__file__, encoding="utf-8").read()
+    source = Path(__file__).read_text(encoding="utf-8")
     assert [c for c in TRACE_CODES if f'"{c}"' not in source] == []

@@ -1,4 +1,4 @@
-"""The check against real samples: signals built here, and the simulator's true parameters; rates of detection and false alarm."""
+"""The check against samples: signals built here, the simulator's truth; rates of detection and false alarm."""
 
 import random
 import re
@@ -17,21 +17,61 @@ BASE = "otoloop-mini"
 
 # (parts of the signal, true statements, false statements); what is true follows from how the signal is built
 SIGNALS = [
-    ({"tone": 2900.0}, ["a tone near 2.9 kHz", "There is a whistle at 2,880 Hz.", "no impacts are heard", "2.9kHz付近に音",
-                        "most of the energy is above 2 kHz"],
-     ["a tone at 3.3 kHz", "a tone stands at 2500 Hz", "No tone at 2.9 kHz.", "low-frequency energy dominates", "impacts are heard",
-      "1.4kHzに音", "no clear tone stands out"]),
-    ({"impacts": 107.0}, ["impacts come 107.0 times a second", "roughly 107 hits per second", "107 Hz impacts",
-                          "one impact every 9.35 ms", "between 100 and 115 impacts per second", "衝撃は毎秒約107回"],
-     ["impacts come 98.0 times a second", "roughly 120 hits per second", "214 Hz impacts", "no impacts are heard", "衝撃は聞こえない",
-      "one impact every 12 ms", "impacts come 53.5 times a second"]),
-    ({"hum": 100.0, "noise": 0.003}, ["a hum stands at 100 Hz", "energy lies mostly below 500 Hz", "100Hzのうなり"],
-     ["a hum stands at 120 Hz", "impacts are heard", "the high band is strongest with most energy"]),
-    ({"noise": 0.1, "swell": 4.0}, ["the level swells 4.0 times a second", "amplitude modulated at about 4 Hz"],
-     ["the level swells 6.0 times a second", "the level is steady", "a tone at 440 Hz", "音量は一定"]),
-    ({"noise": 0.1}, ["the level is steady", "no clear tone stands out", "no impacts"],
-     ["the level swells 4 times a second", "a tone at 1 kHz", "107 impacts per second", "毎秒30回の衝撃"]),
-]  # fmt: skip
+    (
+        {"tone": 2900.0},
+        [
+            "a tone near 2.9 kHz",
+            "There is a whistle at 2,880 Hz.",
+            "no impacts are heard",
+            "2.9kHz付近に音",
+            "most of the energy is above 2 kHz",
+        ],
+        [
+            "a tone at 3.3 kHz",
+            "a tone stands at 2500 Hz",
+            "No tone at 2.9 kHz.",
+            "low-frequency energy dominates",
+            "impacts are heard",
+            "1.4kHzに音",
+            "no clear tone stands out",
+        ],
+    ),
+    (
+        {"impacts": 107.0},
+        [
+            "impacts come 107.0 times a second",
+            "roughly 107 hits per second",
+            "107 Hz impacts",
+            "one impact every 9.35 ms",
+            "between 100 and 115 impacts per second",
+            "衝撃は毎秒約107回",
+        ],
+        [
+            "impacts come 98.0 times a second",
+            "roughly 120 hits per second",
+            "214 Hz impacts",
+            "no impacts are heard",
+            "衝撃は聞こえない",
+            "one impact every 12 ms",
+            "impacts come 53.5 times a second",
+        ],
+    ),
+    (
+        {"hum": 100.0, "noise": 0.003},
+        ["a hum stands at 100 Hz", "energy lies mostly below 500 Hz", "100Hzのうなり"],
+        ["a hum stands at 120 Hz", "impacts are heard", "the high band is strongest with most energy"],
+    ),
+    (
+        {"noise": 0.1, "swell": 4.0},
+        ["the level swells 4.0 times a second", "amplitude modulated at about 4 Hz"],
+        ["the level swells 6.0 times a second", "the level is steady", "a tone at 440 Hz", "音量は一定"],
+    ),
+    (
+        {"noise": 0.1},
+        ["the level is steady", "no clear tone stands out", "no impacts"],
+        ["the level swells 4 times a second", "a tone at 1 kHz", "107 impacts per second", "毎秒30回の衝撃"],
+    ),
+]
 
 
 @pytest.mark.parametrize(("parts", "true", "false"), SIGNALS)
@@ -75,9 +115,17 @@ def composed(simulated):
             for lang in ("en", "ja"):
                 rng, gold = random.Random(i), faults()[name]
                 item = items.make_item(
-                    str(i), gold, kind=kind, style="cot", lang=lang, pool=list(faults()), evidence=evidence_text.block(evidence),
-                    has_choices=bool(i % 2), rng=rng, slice={"machine_kind": kind_of_machine},
-                )  # fmt: skip
+                    str(i),
+                    gold,
+                    kind=kind,
+                    style="cot",
+                    lang=lang,
+                    pool=list(faults()),
+                    evidence=evidence_text.block(evidence),
+                    has_choices=bool(i % 2),
+                    rng=rng,
+                    slice={"machine_kind": kind_of_machine},
+                )
                 trace = compose(evidence, gold, kind=kind, style="cot", lang=lang, letter=item.answer_letter, rng=rng)
                 yield format_trace(trace), evidence, item
 
@@ -86,7 +134,7 @@ NUMBER = re.compile(r"(?<![a-zA-Z\d.])\d+(?:\.\d+)?")
 
 
 def corrupted(text, rng, kind):
-    """The text with one number made up to 3 times larger or smaller, beyond the resolution of its kind; None without number."""
+    """The text with one number up to 3 times larger or smaller, beyond the resolution of its kind; None without one."""
     match = rng.choice(list(NUMBER.finditer(text)) or [None])
     if match is None:
         return None
@@ -125,12 +173,16 @@ def test_a_trace_about_another_clip_is_caught(simulated, capsys):
     assert caught / len(strange) >= 0.85
 
 
-TRUE_OF = {"speed_rpm": "the speed is {:.0f} rpm", "impulse_rate_hz": "impacts come {:.1f} times a second", "tone_hz": "a tone stands at {:.0f} Hz",
-           "hum_hz": "a hum stands at {:.0f} Hz"}  # fmt: skip
+TRUE_OF = {
+    "speed_rpm": "the speed is {:.0f} rpm",
+    "impulse_rate_hz": "impacts come {:.1f} times a second",
+    "tone_hz": "a tone stands at {:.0f} Hz",
+    "hum_hz": "a hum stands at {:.0f} Hz",
+}
 
 
 def test_the_simulators_truth_is_not_contradicted_and_its_corruption_is(simulated, trace, capsys):
-    """Sentences written from the true parameters, not from what was measured; unverifiable ones count for neither side."""
+    """Sentences written from the true parameters, not from what was measured; unverifiable ones do not count."""
     counts = {k: [0, 0, 0, 0] for k in TRUE_OF}
     for _, evidence, _, truth in simulated:
         for key, sentence in TRUE_OF.items():

@@ -52,11 +52,18 @@ def fact(strategy):
 @st.composite
 def evidences(draw):
     keys = {
-        "speed_rpm": st.floats(300, 6000), "impulse_rate_hz": st.floats(1, 400), "hum_hz": st.sampled_from([100.0, 120.0]),
-        "modulation_hz": st.floats(0.5, 40), "band": st.sampled_from(["low", "mid", "high"]), "impulsive": st.booleans(),
-        "steady": st.booleans(), "outer_race_order": st.floats(2, 6), "inner_race_order": st.floats(6.5, 9),
-        "ball_order": st.floats(9.5, 14), "gear_mesh_hz": st.floats(100, 4000),
-    }  # fmt: skip
+        "speed_rpm": st.floats(300, 6000),
+        "impulse_rate_hz": st.floats(1, 400),
+        "hum_hz": st.sampled_from([100.0, 120.0]),
+        "modulation_hz": st.floats(0.5, 40),
+        "band": st.sampled_from(["low", "mid", "high"]),
+        "impulsive": st.booleans(),
+        "steady": st.booleans(),
+        "outer_race_order": st.floats(2, 6),
+        "inner_race_order": st.floats(6.5, 9),
+        "ball_order": st.floats(9.5, 14),
+        "gear_mesh_hz": st.floats(100, 4000),
+    }
     evidence = {k: draw(fact(s)) for k, s in keys.items()}
     found = draw(st.lists(st.floats(50, 8000), max_size=3))
     evidence["tones"] = Measured(value=[{"f_hz": f, "level_db": 9.0} for f in found], reliable=bool(found))
@@ -110,11 +117,16 @@ def round_as_text(value, digits):
     return float(f"{value:.{digits}f}")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
-    evidences(), st.sampled_from(sorted(faults())), st.sampled_from(["audio_only", "with_evidence"]),
-    st.sampled_from(["cot", "cot", "direct"]), st.sampled_from(["en", "ja"]), st.sampled_from([None, "b"]), st.integers(0, 99),
-)  # fmt: skip
+    evidences(),
+    st.sampled_from(sorted(faults())),
+    st.sampled_from(["audio_only", "with_evidence"]),
+    st.sampled_from(["cot", "cot", "direct"]),
+    st.sampled_from(["en", "ja"]),
+    st.sampled_from([None, "b"]),
+    st.integers(0, 99),
+)
 def test_the_composers_sentences_are_read_back(evidence, name, kind, style, lang, letter, seed):
     fault = faults()[name]
     trace = compose(evidence, fault, kind=kind, style=style, lang=lang, letter=letter, rng=random.Random(seed))

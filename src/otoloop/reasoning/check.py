@@ -41,10 +41,10 @@ def check(
         evidence: measured and derived facts of the clip (or their JSON form).
         item: the question with its gold answer; None checks the trace against the sound and itself only.
         base: name of the base whose hearing limits ``audio_only`` traces.
-        kind: ``audio_only`` or ``with_evidence`` where there is no item to tell it.
+        kind: ``audio_only`` or ``with_evidence`` in place of the item's; ``any`` when it is not known.
     """
     facts = as_evidence(evidence)
-    kind = item.kind if item is not None else kind
+    kind = None if kind == "any" else kind or (item.kind if item is not None else None)
     found: list[Finding] = []
     trace = _parsed(trace_text, item, found)
     if trace is not None:
@@ -139,8 +139,9 @@ def _allowed_parts(facts: Evidence, item: Item | None, trace: Trace) -> set[str]
     allowed = parts_of(names) | {p for p, _, _ in parts(response)}
     allowed |= {part for key, part in _SUPPORTS.items() if key in facts and facts[key].value is not None}
     if item is not None:
-        allowed |= {p for p, _, _ in parts(item.question)} | set(KIND_PARTS.get(item.slice.get("machine_kind", ""), ()))
-    return allowed
+        allowed |= {p for p, _, _ in parts(item.question)}
+    kind = item.slice.get("machine_kind", "") if item is not None else ""
+    return allowed | set(KIND_PARTS.get(kind, ("pump",)))
 
 
 __all__ = ["PARTS", "check", "claims_against", "finding_json"]

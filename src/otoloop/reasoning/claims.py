@@ -211,10 +211,16 @@ def _events(text: str, taken: list[Stated]) -> list[Stated]:
     found: list[Stated] = []
     for event in sorted(events(blank(text, [c.span for c in taken if c.kind != "band"])), key=_order):
         span = (event.start, event.end)
-        same = event.kind == "band" and any(c.kind == "band" and c.value == event.value for c in (*taken, *found))
+        same = any(_repeats(event, c) for c in (*taken, *found))
         if not same and not _taken(span, taken) and not _taken(span, found):
             found.append(_stated(event.kind, event.value, span))
     return found
+
+
+def _repeats(event: Event, claim: Stated) -> bool:
+    """Whether the event says again what was said: a band anywhere, a flag in the same breath ("siren tone")."""
+    again = (claim.kind, claim.value) == (event.kind, event.value)
+    return again and (event.kind == "band" or 0 <= event.start - claim.span[1] <= 1)
 
 
 def _order(event: Event) -> tuple[int, int]:

@@ -45,8 +45,8 @@ def as_evidence(rows: Mapping[str, Any]) -> dict[str, Measured]:
 def facts_for(claim: Stated, evidence: Evidence, heard: bool = False) -> list[Fact]:
     """What a numeric claim can be compared with; empty when nothing reliable was measured.
 
-    ``heard``: the claim is judged with the coarse resolution of hearing; then only lines that stand out count, else a wrong
-    number would too easily meet some faint line.
+    ``heard``: the claim is judged with the coarse resolution of hearing; then only lines that stand out count, else a
+    wrong number would too easily meet some faint line.
     """
     found = _candidates(claim.kind, evidence)
     if heard and claim.kind == "tone_hz":

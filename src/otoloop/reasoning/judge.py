@@ -129,9 +129,17 @@ def _worded(claim: Stated, evidence: Evidence) -> ClaimFinding:
 def _finding(claim: Stated, status: Status, measured: float | str | bool | None, limit: float | None) -> ClaimFinding:
     """The outcome as a finding; only contradictions and claims that cannot be heard carry a code."""
     return ClaimFinding(
-        code=_code(claim, status, measured), message=_message(claim, status, measured, limit), claim=claim.text,
-        span=claim.span,         stated=claim.value, measured=measured, tolerance=limit, unit=claim.unit, kind=claim.kind, status=status,
-    )  # fmt: skip
+        code=_code(claim, status, measured),
+        message=_message(claim, status, measured, limit),
+        claim=claim.text,
+        span=claim.span,
+        stated=claim.value,
+        measured=measured,
+        tolerance=limit,
+        unit=claim.unit,
+        kind=claim.kind,
+        status=status,
+    )
 
 
 def _code(claim: Stated, status: Status, measured: float | str | bool | None) -> str | None:

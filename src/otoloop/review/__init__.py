@@ -1,0 +1,1 @@
+"""People decide: the queue, what they see, decisions, and a simulated reviewer for demos."""

@@ -1,0 +1,77 @@
+"""A simulated reviewer for demos and tests. It knows no truth and decides from what a reviewer sees.
+
+It approves what passes the checks, and rejects what does not or what the note contradicts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from otoloop.catalog import Catalog, items
+from otoloop.errors import OtoloopError
+from otoloop.intake.labels import label_of
+from otoloop.reasoning.vocab import by_name
+from otoloop.review.decide import Act, decide, waiting_for
+from otoloop.review.queue import chance
+from otoloop.review.views import Shown, show
+
+NAMES = ("simulated-reviewer-1", "simulated-reviewer-2", "simulated-reviewer-3")
+
+
+@dataclass(slots=True)
+class Session:
+    """What a round of simulated reviewing did."""
+
+    decided: Counter[str] = field(default_factory=Counter)
+    seconds_spent: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts for scripts; says that nobody real decided."""
+        return {
+            "simulated": True,
+            "reviewers": list(NAMES),
+            **self.decided,
+            "seconds_spent": round(self.seconds_spent, 1),
+        }
+
+
+def review_all(book: Catalog, base: str, *, limit: int | None = None) -> Session:
+    """Let the simulated reviewers work through the queue; items under double review see two or three of them."""
+    done = Session()
+    with book.reading() as session:
+        ids = [view.item.id for view in items.items(session, state="queued", limit=limit)]
+    for name in NAMES:
+        for item_id in ids:
+            _review(book, item_id, name, base, done)
+    return done
+
+
+def _review(book: Catalog, item_id: str, name: str, base: str, done: Session) -> None:
+    with book.reading() as session:
+        shown = show(session, item_id, base)
+    if shown.view.state != "queued" or not waiting_for(shown.history, name):
+        return
+    decision, reason = opinion(shown)
+    seconds = 6.0 + 20.0 * chance(f"seconds:{name}:{item_id}")
+    act = Act(actor=name, decision="approve" if decision else "reject", seconds_spent=seconds, reason=reason,
+              seen_version=shown.trace.version)  # fmt: skip
+    try:
+        outcome = decide(book, item_id, act, base)
+    except OtoloopError:
+        done.decided["refused"] += 1
+        return
+    done.seconds_spent += seconds
+    done.decided[outcome.state if outcome.final else "first_of_two"] += 1
+
+
+def opinion(shown: Shown) -> tuple[bool, str]:
+    """(approve?, reason) from the findings and the note alone."""
+    if shown.problems:
+        return False, f"{shown.problems[0].code}: {shown.problems[0].message}"
+    said = label_of(shown.note) if shown.note else None
+    gold = by_name(shown.item.answer)
+    if said is not None and gold is not None and said.fault != gold.id:
+        return False, f"the note speaks of {said.fault}, the answer of {gold.id}"
+    return True, "simulated: passes all checks"
