@@ -47,9 +47,10 @@ class Catalog:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent view for reading; changes made in it are rolled back."""
+        """One consistent view for reading; changes made in it are rolled back, rows stay readable after the block."""
         with Session(self.engine.execution_options(begin="DEFERRED"), expire_on_commit=False) as session:
             yield session
+            session.expunge_all()  # a rollback empties the rows it knows; readers keep theirs
             session.rollback()
 
     def close(self) -> None:
