@@ -14,7 +14,8 @@ def make_result(n, correct=True, **change):
     wrong = "imbalance" if fault == "normal" else "normal"
     row = dict(
         id=f"i{n:05d}", item_sha256=f"d{n}", clip=f"c{n}", suite="site", cluster=f"r{n}",
-        kind="with_evidence" if n % 2 else "audio_only", style="cot", slice={"fault": fault, "machine": f"pump-{n % 4}"},
+        kind="with_evidence" if n % 2 else "audio_only", style="cot",
+        slice={"fault": fault, "machine": f"pump-{n % 4}"},
         gold=fault, said=fault if correct else wrong, correct=bool(correct), official=bool(correct),
         format_valid=True, reading="read", consistent=True, claims=3, claims_right=3 if correct else 2, think_chars=200,
     )  # fmt: skip

@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otoloop.evaluate.suites import Suite
 from otoloop.gate.verdicts import decide
+from otoloop.params import GateParams
 
 
 def by_test(report, test):
@@ -145,18 +146,15 @@ def test_no_suites_or_missing_ones_fail(results, params, suites):
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
-def test_the_verdict_never_contradicts_its_checks(seed):
-    from tests.gate.conftest import NEW, make_model
-
-    from otoloop.params import GateParams
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_verdict_never_contradicts_its_checks(model, seed):
 
     rng = np.random.default_rng(seed)
     n = int(rng.integers(10, 500))
-    found = {
-        m: make_model(rng.random(), rng.random(), seed + i, n) for i, m in enumerate(("base", "champion", "candidate"))
-    }
-    report = decide(found, GateParams(), [Suite(name="site", target={"fault": NEW}, floor=0.3)])
+    found = {m: model(rng.random(), rng.random(), seed + i, n) for i, m in enumerate(("base", "champion", "candidate"))}
+    report = decide(
+        found, GateParams(), [Suite(name="site", target={"fault": ("gear_wear", "valve_knock")}, floor=0.3)]
+    )
     verdicts = [c.verdict for c in report.checks]
     open_ones = [c for c in report.checks if c.gating and c.verdict == "not_enough_data"]
     if report.verdict == "pass":
