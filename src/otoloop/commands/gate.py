@@ -192,13 +192,13 @@ def _present_plans() -> dict[str, Plan] | None:
     if not (folder / "results").is_dir():
         return None
     from otoloop.evaluate.results import read_all
-    from otoloop.evaluate.score import read_cycle
+    from otoloop.evaluate.suites import read_inputs
     from otoloop.gate.simulate import plans_of
     from otoloop.gate.stage import cycle_suites
     from otoloop.gate.tables import tables
 
     results = read_all(folder / "results")
-    return plans_of(tables(results), cycle_suites(read_cycle(folder), results))
+    return plans_of(tables(results), cycle_suites(read_inputs(folder), results))
 
 
 def _simulation_words(data: dict[str, Any], found: dict[str, Outcome], plans: dict[str, Plan]) -> str:

@@ -19,15 +19,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from otoloop.errors import OtoloopError
 from otoloop.evaluate import reasoning_metrics
 from otoloop.evaluate.benchmarks import corpus_bleu, load
 from otoloop.evaluate.intervals import share
 from otoloop.evaluate.results import Result, write_results
 from otoloop.evaluate.scorers import answer_part, fault_or_text, gold_index, judge, read_trace
-from otoloop.evaluate.suites import SITE, Question, Suite, join_sealed, read_items, read_rows, refuse_duplicates
+from otoloop.evaluate.suites import (
+    SITE,
+    Question,
+    Suite,
+    join_sealed,
+    read_inputs,
+    read_items,
+    read_rows,
+    refuse_duplicates,
+)
 from otoloop.outs import file_sha256, replacing, write_json
 from otoloop.params import ScoreParams
 from otoloop.reasoning.check import claims_against
@@ -41,7 +48,7 @@ def main(params: ScoreParams, workspace: Path) -> None:
     Raises:
         OtoloopError: a file is missing or unreadable, or an answer belongs to no item.
     """
-    cycle = read_cycle(workspace)
+    cycle = read_inputs(workspace)
     questions, rules = cycle_questions(workspace, cycle)
     answers = read_answers(workspace / "answers")
     base = str((cycle.get("base") or {}).get("name", DEFAULT_BASE))
@@ -51,12 +58,6 @@ def main(params: ScoreParams, workspace: Path) -> None:
         for name, rows in results.items():
             write_results(rows, folder / f"{name}.jsonl")
     write_json(workspace / "metrics" / "scores.json", summaries(results, questions, params))
-
-
-def read_cycle(workspace: Path) -> dict[str, Any]:
-    """inputs/cycle.yaml, empty when there is none."""
-    path = workspace / "inputs" / "cycle.yaml"
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
 
 
 def cycle_questions(workspace: Path, cycle: Mapping[str, Any]) -> tuple[list[Question], dict[str, str]]:

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+
 from otoloop.errors import OtoloopError
 from otoloop.records import Item
+from otoloop.release.cycle import PATH as CYCLE
 
 Role = Literal["target", "guard"]
 SITE = "site"
@@ -105,6 +108,12 @@ class Question:
         kept = {k: row[k] for k in ("id", "clip", "question", "choices", "answer", "answer_letter", "kind", "evidence")}
         text = json.dumps({**kept, "cluster": self.cluster}, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_inputs(workspace: Path) -> dict[str, Any]:
+    """inputs/cycle.yaml as it stands, empty when there is none; `release.cycle` says what it holds."""
+    path = workspace / CYCLE
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
 
 
 def join_sealed(items: Path, sealed: Path) -> list[Question]:

@@ -13,8 +13,7 @@ from typing import Any
 
 from otoloop.errors import OtoloopError
 from otoloop.evaluate.results import Result, read_all
-from otoloop.evaluate.score import read_cycle
-from otoloop.evaluate.suites import Suite, default_suites
+from otoloop.evaluate.suites import Suite, default_suites, read_inputs
 from otoloop.gate.integrity import CANDIDATE
 from otoloop.gate.page import html, markdown
 from otoloop.gate.report import contents
@@ -36,7 +35,7 @@ def main(params: GateParams, workspace: Path) -> GateReport:
 
 def judge(params: GateParams, results_dir: Path, out: Path, workspace: Path) -> GateReport:
     """Judge the results of a folder and write ``report.(json|html|md)`` into ``out``."""
-    cycle, scores = read_cycle(workspace), read_scores(workspace)
+    cycle, scores = read_inputs(workspace), read_scores(workspace)
     results = read_all(results_dir)
     report = decide(
         results, params, cycle_suites(cycle, results), alpha=granted(cycle, params), digests=scores.get("items_sha256")
