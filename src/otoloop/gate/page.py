@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import jinja2
@@ -38,7 +39,7 @@ def markdown(data: Mapping[str, Any]) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     env = jinja2.Environment(
-        loader=jinja2.PackageLoader("otoloop.gate"), autoescape=jinja2.select_autoescape(["html"]),
+        loader=jinja2.FileSystemLoader(str(files("otoloop") / "gate" / "templates")), autoescape=jinja2.select_autoescape(["html"]),
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
     )  # fmt: skip
     env.filters |= {"percent": percent, "points": points, "label": label, "cell": cell}
