@@ -37,7 +37,7 @@ def page(demo: Demo) -> str:
     env.filters |= {"percent": percent}
     return env.get_template("report.html").render(
         r=demo.report, facts=demo.facts, timings=demo.timings, missing=demo.missing, words=VERDICT_WORDS,
-        models=MODELS, seed=demo.seed, asked=demo.ask, machine=f"{os.cpu_count()} cores, {platform.platform(terse=True)}",
+        models=MODELS, seed=demo.seed, asked=demo.ask, machine=f"{os.cpu_count()} cores, {platform.system()}",
     )  # fmt: skip
 
 

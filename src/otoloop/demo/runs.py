@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from otoloop.errors import OtoloopError
-from otoloop.workspace.prefect_api import call
+from otoloop.workspace.prefect_api import insist
 
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 POLL_S = 0.5
@@ -33,29 +33,29 @@ def deployment(url: str, name: str) -> Deployment:
         OtoloopError: it is not deployed.
     """
     try:
-        return Deployment(url, call(url, "GET", f"/deployments/name/{name}")["id"], name)
+        return Deployment(url, insist(url, "GET", f"/deployments/name/{name}")["id"], name)
     except urllib.error.HTTPError as err:
         raise OtoloopError(f"Prefect has no deployment {name} ({err.code}).", "Run `otoloop up`.") from err
 
 
 def scheduled(url: str) -> list[tuple[str, datetime]]:
     """(deployment's name, time) of the runs that the schedules have planned, soonest first."""
-    names = {row["id"]: row["name"] for row in call(url, "POST", "/deployments/filter", {})}
+    names = {row["id"]: row["name"] for row in insist(url, "POST", "/deployments/filter", {})}
     wanted = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "sort": "EXPECTED_START_TIME_ASC"}
-    rows = call(url, "POST", "/flow_runs/filter", wanted)
+    rows = insist(url, "POST", "/flow_runs/filter", wanted)
     return [(names[r["deployment_id"]], _time(r["expected_start_time"])) for r in rows if r["deployment_id"] in names]
 
 
 def pause_schedules(url: str) -> None:
     """Keep the clock from starting runs; runs that are asked for and events still work."""
-    for row in call(url, "POST", "/deployments/filter", {}):
-        call(url, "PATCH", f"/deployments/{row['id']}", {"paused": True})
+    for row in insist(url, "POST", "/deployments/filter", {}):
+        insist(url, "PATCH", f"/deployments/{row['id']}", {"paused": True})
 
 
 def start(target: Deployment, parameters: Mapping[str, Any] | None = None) -> str:
     """Ask for a run now; returns its id."""
     body = {"state": {"type": "SCHEDULED"}, "parameters": dict(parameters or {})}
-    return str(call(target.url, "POST", f"/deployments/{target.id}/create_flow_run", body)["id"])
+    return str(insist(target.url, "POST", f"/deployments/{target.id}/create_flow_run", body)["id"])
 
 
 def started_since(target: Deployment, since: datetime, *, wait_s: float) -> dict[str, Any] | None:
@@ -63,7 +63,7 @@ def started_since(target: Deployment, since: datetime, *, wait_s: float) -> dict
     wanted = {"deployments": {"id": {"any_": [target.id]}}, "sort": "EXPECTED_START_TIME_ASC"}
     end = time.monotonic() + wait_s
     while True:
-        for row in call(target.url, "POST", "/flow_runs/filter", wanted):
+        for row in insist(target.url, "POST", "/flow_runs/filter", wanted):
             if _time(row["created"]) >= since and not row["auto_scheduled"]:
                 return dict(row)
         if time.monotonic() > end:
@@ -79,7 +79,7 @@ def follow(url: str, run: str, *, say: Say = lambda _: None, timeout_s: float = 
     """
     end, seen = time.monotonic() + timeout_s, 0
     while True:
-        row = call(url, "GET", f"/flow_runs/{run}")
+        row = insist(url, "GET", f"/flow_runs/{run}")
         for line in _log(url, run, seen):
             seen += 1
             say(line)
@@ -96,14 +96,14 @@ def follow(url: str, run: str, *, say: Say = lambda _: None, timeout_s: float = 
 
 def _log(url: str, run: str, offset: int) -> Iterator[str]:
     wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "offset": offset, "limit": 200, "sort": "TIMESTAMP_ASC"}
-    for row in call(url, "POST", "/logs/filter", wanted):
+    for row in insist(url, "POST", "/logs/filter", wanted):
         yield from str(row["message"]).splitlines()[:1] or [""]
 
 
 def task_seconds(url: str, run: str) -> dict[str, float]:
     """How long each task of a run took, by its name, in order."""
     wanted = {"flow_runs": {"id": {"any_": [run]}}, "sort": "EXPECTED_START_TIME_ASC"}
-    rows = call(url, "POST", "/task_runs/filter", wanted)
+    rows = insist(url, "POST", "/task_runs/filter", wanted)
     rows.sort(key=lambda row: row["start_time"] or "")
     return {row["name"]: float(row["total_run_time"]) for row in rows}
 

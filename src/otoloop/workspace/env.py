@@ -39,8 +39,9 @@ def child_environment(workspace: Path) -> dict[str, str]:
 
 
 def enter() -> dict[str, str]:
-    """Where a flow run works: the pull step of prefect.yaml, run on the worker's machine (a path in a deployment would
-    be that of the machine that deployed).
+    """Where a flow run works: the pull step of prefect.yaml, run on the worker's machine.
+
+    (A path in a deployment would be that of the machine that deployed.)
 
     Raises:
         OtoloopError: the worker was started without a workspace.

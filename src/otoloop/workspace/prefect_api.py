@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -41,6 +42,22 @@ def call(url: str, method: str, path: str, body: Any = None, *, timeout_s: float
             f"Prefect does not answer at {url}: {err}.",
             "Run `otoloop status`, then `otoloop up`; check PREFECT_API_URL.",
         ) from err
+
+
+def insist(url: str, method: str, path: str, body: Any = None, *, tries: int = 8) -> Any:
+    """`call`, asked again while the server answers 503: so it says that SQLite is busy.
+
+    Raises:
+        urllib.error.HTTPError: the API refused for another reason, or stayed busy.
+        OtoloopError: there was no usable answer.
+    """
+    for waited in range(tries):
+        try:
+            return call(url, method, path, body)
+        except urllib.error.HTTPError as err:
+            if err.code != 503 or waited == tries - 1:
+                raise
+            time.sleep(0.25 * (waited + 1))
 
 
 def healthy(url: str) -> bool:

@@ -96,7 +96,7 @@ def _record(workspace: Path, plan: Plan, process: subprocess.Popen[bytes], log: 
 def _await_ready(plan: Plan, process: subprocess.Popen[bytes], log: Path) -> None:
     """Ask ``ready`` until yes."""
     end = time.monotonic() + plan.timeout_s
-    while not plan.ready():
+    while not (plan.ready() and _listens(process.pid, plan.port)):
         if process.poll() is not None:
             raise OtoloopError(
                 f"{plan.name} ended while starting (exit code {process.returncode}): {last_line(log)}", f"See {log}."
@@ -106,6 +106,19 @@ def _await_ready(plan: Plan, process: subprocess.Popen[bytes], log: Path) -> Non
                 f"{plan.name} was not ready after {plan.timeout_s:.0f} s: {last_line(log)}", f"See {log}."
             )
         time.sleep(0.1)
+
+
+def _listens(pgid: int, port: int | None) -> bool:
+    """Whether the group itself holds the port: another workspace's server may have taken it a moment before."""
+    return port is None or any(_group_of(one) == pgid and _holds(one, port) for one in psutil.process_iter())
+
+
+def _holds(process: psutil.Process, port: int) -> bool:
+    try:
+        sockets = process.net_connections(kind="tcp")
+    except (psutil.Error, OSError):
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
 
 
 def last_line(log: Path) -> str:

@@ -21,7 +21,7 @@ from otoloop.store.weed import start_weed, stop_weed
 from otoloop.workspace import prefect_api
 from otoloop.workspace.env import child_environment
 from otoloop.workspace.lock import hold
-from otoloop.workspace.ports import choose, require
+from otoloop.workspace.ports import choose, is_free, require
 from otoloop.workspace.processes import Plan, reap, start_all, stop
 from otoloop.workspace.state import LOOPBACK, Part, load, running
 
@@ -31,6 +31,7 @@ PARTS = ("s3", "prefect", *(f"worker-{pool}" for pool in POOLS), "web")
 LIMITS = {"gpu": 1}
 USUAL_PORTS = {"prefect": 4200, "web": 8080}
 WAIT_S = 180
+ATTEMPTS = 3
 
 
 def up(workspace: Path, *, only: Collection[str] = PARTS, ports: dict[str, int] | None = None) -> list[Part]:
@@ -93,14 +94,26 @@ def _known_good(workspace: Path) -> bool:
 
 
 def _start_missing(workspace: Path, names: list[str], wanted: dict[str, int]) -> None:
-    """Start the Prefect server and the page side by side where they do not run."""
+    """Start the Prefect server and the page side by side where they do not run.
+
+    A port that somebody takes between our looking and our binding costs an attempt, unless the user asked for it.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        plans = _plans(workspace, [name for name in names if not running(workspace, name)], wanted)
+        try:
+            start_all(workspace, plans)
+            return
+        except OtoloopError:
+            taken = [plan for plan in plans if plan.port and plan.name not in wanted and not is_free(plan.port)]
+            if attempt == ATTEMPTS or not taken:
+                raise
+
+
+def _plans(workspace: Path, names: list[str], wanted: dict[str, int]) -> list[Plan]:
+    """How to start the named parts."""
     builders: dict[str, Callable[[Path, int], Plan | None]] = {"prefect": _prefect_plan, "web": _web_plan}
-    plans = []
-    for name in names:
-        if not running(workspace, name):
-            plan = builders[name](workspace, _port(workspace, name, wanted.get(name)))
-            plans += [plan] if plan else []
-    start_all(workspace, plans)
+    plans = [builders[name](workspace, _port(workspace, name, wanted.get(name))) for name in names]
+    return [plan for plan in plans if plan]
 
 
 def _port(workspace: Path, name: str, wanted: int | None) -> int:
