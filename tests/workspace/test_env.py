@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from otoloop.errors import OtoloopError
 from otoloop.workspace import ensure_store, environment
+from otoloop.workspace.env import enter
 
 
 def test_children_get_the_store_and_no_telemetry(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +41,15 @@ def test_a_store_of_ones_own_gets_its_buckets_once(workspace: Path) -> None:
     ensure_store(workspace)
     assert (workspace / ".otoloop" / "store.json").is_file()
     ensure_store(workspace)
+
+
+def test_a_flow_run_enters_the_workspace_of_its_workers_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OtoloopError, match="OTOLOOP_WORKSPACE"):
+        enter()
+    (tmp_path / "site").mkdir()
+    monkeypatch.setenv("OTOLOOP_WORKSPACE", str(tmp_path / "site"))
+    assert enter() == {"directory": str(tmp_path / "site")}
+    assert Path.cwd() == tmp_path / "site"

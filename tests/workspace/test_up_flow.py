@@ -32,7 +32,7 @@ def hang(seconds: int):
 """
 DEPLOYMENTS = """
 name: otoloop
-pull: [{prefect.deployments.steps.set_working_directory: {directory: "{{ $OTOLOOP_WORKSPACE }}"}}]
+pull: [{otoloop.workspace.env.enter: {}}]
 deployments:
 - name: hang
   entrypoint: flows/hang.py:hang
