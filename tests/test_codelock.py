@@ -17,7 +17,9 @@ def package(tmp_path: Path) -> Path:
     for name, text in {
         "__init__.py": "__version__ = '1'",
         "a/__init__.py": "",
-        "a/main.py": "import numpy\nfrom otoloop.b import helper\nfrom . import side\ndef main():\n    import otoloop.late\n",
+        "a/main.py": (
+            "import numpy\nfrom otoloop.b import helper\nfrom . import side\ndef main():\n    import otoloop.late\n"
+        ),
         "a/side.py": "import os",
         "b/__init__.py": "",
         "b/helper.py": (
@@ -77,5 +79,5 @@ def test_a_lock_is_fresh_after_writing_and_says_what_is_stale(tmp_path, monkeypa
 
 def test_a_missing_lock_names_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(codelock, "STAGES", {"encode": Stage("otoloop.model.embed", "encode")})
-    with pytest.raises(OtoloopError, match="not in the lock.*otoloop lock"):
+    with pytest.raises(OtoloopError, match=r"not in the lock.*otoloop lock"):
         codelock.require_fresh(tmp_path, "encode")

@@ -122,7 +122,8 @@ def _resources(tree: ast.AST, package: Path) -> Iterator[Path]:
         parts: list[str | None] = []
         node: ast.AST = chain
         while isinstance(node, ast.BinOp):
-            parts.insert(0, node.right.value if isinstance(node.right, ast.Constant) else None)
+            value = getattr(node.right, "value", None)
+            parts.insert(0, value if isinstance(value, str) else None)
             node = node.left
         origin = _named_package(node)
         if origin is not None:
@@ -190,4 +191,4 @@ def require_fresh(workspace: Path, stage: str) -> None:
     locked, now = read(workspace).get(stage), entry(STAGES[stage].module)
     if locked != now:
         message = f"{FILE} does not describe the installed code of stage {stage}: {difference(locked, now)}."
-        raise OtoloopError(message, "Run `otoloop lock` and commit otoloop.lock, or install the versions that it names.")
+        raise OtoloopError(message, "Run `otoloop lock` and commit otoloop.lock, or install the versions it names.")

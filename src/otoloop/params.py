@@ -63,7 +63,10 @@ class EncodeParams(_Section):
 
 
 class TrainParams(_Section):
-    """LoRA on the language model; only trace and response are supervised."""
+    """LoRA on the language model; only trace and response are supervised.
+
+    ``balance``: 0 draws every item equally often, 1 every fault, so that rare and new ones count for more.
+    """
 
     steps: int = Field(300, ge=1)
     batch: int = Field(12, ge=1)
@@ -71,6 +74,7 @@ class TrainParams(_Section):
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     warmup: float = Field(0.05, ge=0, lt=1)
+    balance: float = Field(0.5, ge=0, le=1)
     checkpoint_every: int = Field(50, ge=1)
     seed: int = 7
     threads: int = Field(2, ge=1)

@@ -37,9 +37,9 @@ def item_row(i: int) -> dict[str, Any]:
     place = {k: v for k, v in clip_row(i).items() if k in ("site", "machine", "session", "group", "time")}
     return {
         "id": f"i{i:03d}", "clip": f"c{i:03d}", "question": "What is this noise?",
-        "choices": ["rotor rub", "normal running"], "kind": "audio_only", "style": "direct", "lang": "en", "evidence": None,
-        "slice": json.dumps({"fault": "rub", "site": "osaka"}), "answer": "rotor rub", "answer_letter": "a",
-        "fault": "rub", "trace": "<THINK></THINK><RESPONSE>rotor rub (a)</RESPONSE>", "measured": "{}", **place,
+        "choices": ["rotor rub", "normal running"], "kind": "audio_only", "style": "direct",
+        "lang": "en", "evidence": None, "slice": json.dumps({"fault": "rub", "site": "osaka"}), "answer": "rotor rub",
+        "answer_letter": "a", "fault": "rub", "trace": "<THINK></THINK><RESPONSE>rotor rub (a)</RESPONSE>", "measured": "{}", **place,
     }  # fmt: skip
 
 
