@@ -216,8 +216,8 @@ def summary(results: Sequence[Result], params: ScoreParams) -> dict[str, Any]:
     """What `otoloop score --json` prints: shares in 0..1; ``accuracy`` and its ``ci95`` are those of the strict rule.
 
     ``official`` leaves out what the published rule leaves out; ``claim_accuracy`` is per item kind, None where no
-    claim could be compared with a measurement; ``slices`` holds n, accuracy and ci95 by slice key and value, ``kind``
-    and ``style`` among them.
+    claim could be compared with a measurement (a claim that nobody can hear is wrong where the sound is all there is);
+    ``slices`` holds n, accuracy and ci95 by slice key and value, ``kind`` and ``style`` among them.
     """
     if not results:
         raise OtoloopError("There are no items to score.", "Give an items file with at least one row.")

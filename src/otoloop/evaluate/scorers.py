@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from otoloop.reasoning import trace as trace_format
@@ -28,6 +29,8 @@ _LETTER = re.compile(
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 NUMBER_TOLERANCE = 0.05
+# An answer is a name or a sentence; what a rambling model says after so many characters is not read
+LONGEST_ANSWER = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def _strict(item: Item, text: str) -> tuple[bool, Reading, str | None]:
 
 def _open(item: Item, text: str) -> tuple[bool, Reading, str | None]:
     """An open answer: the same fault by any of its names, the same number within 5 %, or the same words."""
-    gold, said = gold_fault(item.answer), vocab.find_fault(text, item.lang)
+    gold, said = gold_fault(item.answer), _fault_in(text[:LONGEST_ANSWER], item.lang)
     if gold is not None:
         return said == gold, "read" if said else "no_answer", said
     wanted, given = _NUMBER.findall(item.answer), _NUMBER.findall(text)
@@ -119,6 +122,12 @@ def _open(item: Item, text: str) -> tuple[bool, Reading, str | None]:
         near = bool(given) and abs(float(given[0]) - float(wanted[0])) <= NUMBER_TOLERANCE * abs(float(wanted[0]))
         return near, "read" if given else "no_answer", given[0] if given else None
     return _contains(normal(text), normal(item.answer)), "read", normal(text)[:80]
+
+
+@lru_cache(maxsize=8192)
+def _fault_in(text: str, lang: str) -> str | None:
+    """Forgiving spelling costs milliseconds a text, and answers repeat."""
+    return vocab.find_fault(text, lang)
 
 
 def gold_fault(answer: str) -> str | None:

@@ -24,11 +24,8 @@ KIND_WORDS = {"audio_only": "sound only", "with_evidence": "sound and evidence"}
 
 def html(data: Mapping[str, Any]) -> str:
     """One page for people."""
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(d=data, forest=forest(data["checks"], data["params"]["margin"]))
-    )
+    drawn = forest(data["checks"], data["params"]["margin"])
+    return _environment().get_template("report.html").render(d=data, forest=drawn)
 
 
 def markdown(data: Mapping[str, Any]) -> str:
@@ -39,7 +36,8 @@ def markdown(data: Mapping[str, Any]) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(files("otoloop") / "gate" / "templates")), autoescape=jinja2.select_autoescape(["html"]),
+        loader=jinja2.FileSystemLoader(str(files("otoloop") / "gate" / "templates")),
+        autoescape=jinja2.select_autoescape(["html"]),
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
     )  # fmt: skip
     env.filters |= {"percent": percent, "points": points, "label": label, "cell": cell}

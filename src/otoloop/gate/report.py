@@ -19,7 +19,8 @@ from otoloop.gate.verdicts import GateReport
 from otoloop.params import GateParams, ScoreParams
 from otoloop.reasoning.vocab import faults
 
-MODELS = (BASE, CHAMPION, CANDIDATE)
+# control: the same recipe without the new data, so that a gain is credited to them
+MODELS = (BASE, CHAMPION, "control", CANDIDATE)
 UNREAD = "unread"
 EXAMPLES = 5
 
