@@ -34,8 +34,26 @@ def test_work_that_was_killed_is_found_again_until_it_is_acknowledged(book, a_cl
     with book.reading() as session:
         assert [r.key for r in deliveries.unfinished(session)] == ["b.wav", "a.json"]
         assert deliveries.clips_of_stem(session, "in", "a") == [a_clip]
-        assert [r.key for r in deliveries.waiting_sidecars(session, {"a", "zz"})] == ["a.json"]
+        assert [r.key for r in deliveries.sidecars(session, "in", "a")] == ["a.json"]
         assert [r.key for r in deliveries.waiting_sidecars(session)] == ["a.json"]
+        assert set(deliveries.by_keys(session, "in", ["a.wav", "zz"])) == {"a.wav"}
+        assert not deliveries.sidecars(session, "in", "zz") and not deliveries.notes_of_clip(session, a_clip)
+
+
+def test_sensors_may_come_later_but_not_after_erasure(book, a_clip):
+    with book.session() as session:
+        clips.set_sensors(session, a_clip, {"speed_rpm": 1480.0})
+        assert clips.clip(session, a_clip).sensors == {"speed_rpm": 1480.0}
+        clips.erase_clip(session, a_clip)
+        clips.set_sensors(session, a_clip, {"speed_rpm": 1480.0})
+        assert clips.clip(session, a_clip).sensors == {}
+
+
+def test_a_raw_recording_leads_to_the_clip_made_from_it(book):
+    with book.session() as session:
+        put_clip(session, "hidden", parent="raw")
+        assert clips.clip_of_raw(session, "raw").id == "hidden" == clips.clip_of_raw(session, "hidden").id
+        assert clips.clip_of_raw(session, "other") is None
 
 
 def test_quarantine_keeps_code_sentence_and_remedy_and_can_be_tried_again(book):

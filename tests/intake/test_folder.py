@@ -54,6 +54,14 @@ def test_machine_and_time_have_sensible_defaults(folder):
     assert found["a.wav"].key("-1") == "osaka/machine/2026-05-01/a-1.wav"
 
 
+def test_recordings_that_differ_in_their_ending_only_get_notes_of_their_own(folder):
+    for name in ("fan/b.wav", "fan/b.aiff", "fan/b-2.wav"):
+        (folder / name).write_bytes(b"RIFF")
+        os.utime(folder / name, (TIME, TIME))
+    keys = sorted(u.key().rsplit("/", 1)[1] for u in plan(folder / "fan", site="s"))
+    assert len({key.rsplit(".", 1)[0] for key in keys}) == 4
+
+
 def test_a_single_file_can_be_added(folder):
     (only,) = plan(folder / "pump-3" / "b.flac", site="osaka", machine="pump-3")
     assert only.key() == "osaka/pump-3/2026-05-01/b.flac"

@@ -42,6 +42,7 @@ def test_free_text(text, fault):
         "no rattling heard",
         "エア漏れはない",
         "replaced the filter on 3",
+        "odd sounds in the hall",
     ],
 )
 def test_nothing_two_things_or_a_denial_wait_for_a_person(text):

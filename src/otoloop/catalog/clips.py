@@ -1,4 +1,4 @@
-"""Clips: one row a piece of audio, with what was measured from it. Rows are added once, never edited, only erased."""
+"""Clips: one row a piece of audio, with what was measured from it; written once, erased at most."""
 
 from __future__ import annotations
 
@@ -133,6 +133,19 @@ def evidence_json(evidence: Evidence) -> dict[str, Any]:
 def evidence_of(row: ClipRow) -> dict[str, Measured]:
     """The measured facts of a clip, as the checks and composers take them."""
     return {k: Measured(**v) for k, v in row.evidence.items()}
+
+
+def set_sensors(session: Session, clip_id: str, sensors: Mapping[str, float]) -> None:
+    """Add the summary of sensor series that came later than the sound, or were sent again."""
+    row = clip(session, clip_id)
+    if row.state != "erased":
+        row.sensors = dict(sensors)
+        session.flush()
+
+
+def clip_of_raw(session: Session, raw: str) -> ClipRow | None:
+    """The clip that a raw recording became: itself, or the one made from it by hiding speech."""
+    return session.get(ClipRow, raw) or session.scalar(select(ClipRow).where(ClipRow.parent == raw).limit(1))
 
 
 def fingerprints(session: Session, site: str, machine: str) -> list[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
 """Deliveries: every object that arrived, handled exactly once.
 
-    claimed ─▶ admitted | quarantined          audio
+    claimed ─▶ admitted | quarantined | gone     audio (gone: the object was removed or replaced before it was read)
     claimed ─▶ waiting ─▶ matched | quarantined  sidecars (notes, sensors) wait for their audio
     quarantined ─▶ claimed                     when a person repaired the cause and asks to try again
 
@@ -66,11 +66,10 @@ def _row(arrival: Arrival) -> DeliveryRow:
     return DeliveryRow(**{name: getattr(arrival, name) for name in Arrival.__slots__})
 
 
-def unfinished(session: Session, limit: int | None = None) -> Sequence[DeliveryRow]:
-    """Rows that were claimed, or decided but not acknowledged; audio first, oldest first."""
+def unfinished(session: Session) -> Sequence[DeliveryRow]:
+    """Rows that were claimed, or decided but not acknowledged; oldest first."""
     todo = or_(DeliveryRow.state == "claimed", DeliveryRow.acknowledged_at.is_(None))
-    query = select(DeliveryRow).where(todo).order_by(DeliveryRow.kind, DeliveryRow.id)
-    return session.scalars(query.limit(limit)).all()
+    return session.scalars(select(DeliveryRow).where(todo).order_by(DeliveryRow.id)).all()
 
 
 def finish(
@@ -135,16 +134,32 @@ def delivery(session: Session, delivery_id: int) -> DeliveryRow | None:
     return session.get(DeliveryRow, delivery_id)
 
 
-def waiting_sidecars(session: Session, stems: Collection[str] | None = None) -> Sequence[DeliveryRow]:
-    """Notes and sensors whose audio has not come yet, all or those of the given stems; oldest first."""
-    query = select(DeliveryRow).where(DeliveryRow.state == "waiting").order_by(DeliveryRow.id)
-    if stems is None:
-        return session.scalars(query).all()
-    wanted = sorted(stems)
-    found: list[DeliveryRow] = []
+def by_keys(session: Session, bucket: str, keys: Collection[str]) -> dict[str, DeliveryRow]:
+    """The newest delivery of each of these keys that has one."""
+    wanted = sorted(keys)
+    found: dict[str, DeliveryRow] = {}
     for start in range(0, len(wanted), CHUNK):
-        found += session.scalars(query.where(DeliveryRow.stem.in_(wanted[start : start + CHUNK])))
-    return sorted(found, key=lambda row: row.id)
+        chunk = wanted[start : start + CHUNK]
+        query = select(DeliveryRow).where(DeliveryRow.bucket == bucket, DeliveryRow.key.in_(chunk))
+        found.update({row.key: row for row in session.scalars(query.order_by(DeliveryRow.id))})
+    return found
+
+
+def waiting_sidecars(session: Session) -> Sequence[DeliveryRow]:
+    """Notes and sensors whose audio has not come yet, oldest first."""
+    return session.scalars(select(DeliveryRow).where(DeliveryRow.state == "waiting").order_by(DeliveryRow.id)).all()
+
+
+def sidecars(session: Session, bucket: str, stem: str) -> Sequence[DeliveryRow]:
+    """Usable notes and sensors under a stem, used before or not, oldest first."""
+    query = select(DeliveryRow).where(DeliveryRow.stem == stem, DeliveryRow.bucket == bucket)
+    return session.scalars(query.where(DeliveryRow.state.in_(("waiting", "matched"))).order_by(DeliveryRow.id)).all()
+
+
+def notes_of_clip(session: Session, clip: str) -> Sequence[DeliveryRow]:
+    """Notes that were used for a clip, oldest first."""
+    query = select(DeliveryRow).where(DeliveryRow.clip == clip, DeliveryRow.kind == "note")
+    return session.scalars(query.where(DeliveryRow.state == "matched").order_by(DeliveryRow.id)).all()
 
 
 def clips_of_stem(session: Session, bucket: str, stem: str) -> list[str]:

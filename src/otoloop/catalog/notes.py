@@ -13,7 +13,7 @@ from otoloop.catalog.tables import ClipRow, LabelRow, NoteRow
 from otoloop.records import Note
 
 FIELDS = ("machine", "state", "symptom", "fault", "severity")
-SOURCES = ("note_field", "note_text", "reviewer", "import", "answer")
+SOURCES = ("note_field", "note_text", "conflict", "reviewer", "import", "answer")
 
 
 @dataclass(frozen=True, slots=True)

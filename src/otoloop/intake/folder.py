@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,11 @@ def plan(root: Path, *, site: str, machine: str | None = None, notes: Path | Non
     files = _recordings(root)
     rows = _rows_by_file(notes, root, files) if notes else {}
     place, beside = safe_name(site, "site"), _sidecars({path.parent for path in files})
-    return [
+    uploads = [
         _upload(root, path, place, machine, rows.get(path, {}), beside.get(path.parent / stem_of(path.name), []))
         for path in files
     ]
+    return _apart(uploads)
 
 
 def _recordings(root: Path) -> list[Path]:
@@ -84,6 +85,21 @@ def _files(root: Path) -> Iterator[Path]:
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         yield from (Path(folder, name) for name in names if not name.startswith("."))
+
+
+def _apart(uploads: Sequence[Upload]) -> list[Upload]:
+    """Give recordings of one name but different endings (a.wav, a.flac) names of their own: their notes go apart."""
+    taken: set[str] = set()
+    out = []
+    for upload in uploads:
+        number = 1
+        while stem_of(upload.key()) in taken:
+            number += 1
+            stem, _, ending = upload.name.rpartition(".")
+            upload = replace(upload, name=f"{stem.removesuffix(f'-{number - 1}')}-{number}.{ending}")
+        taken.add(stem_of(upload.key()))
+        out.append(upload)
+    return out
 
 
 def _sidecars(folders: Iterable[Path]) -> dict[Path, list[Path]]:
