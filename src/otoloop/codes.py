@@ -6,6 +6,7 @@ QuarantineCode = Literal[
     "too_large", "bad_magic", "header_mismatch", "unsupported_codec", "rate_out_of_range", "channels_out_of_range",
     "too_short", "too_long", "not_finite", "silent", "clipped", "dc_offset", "dropouts", "upsampled", "low_snr",
     "speech_policy", "duplicate_content", "note_invalid", "decode_failed", "resource_limit",
+    "bad_key",
 ]  # fmt: skip
 TraceCode = Literal[
     "format", "empty_part", "answer_mismatch", "claim_contradicted", "claim_not_hearable", "event_not_supported",

@@ -28,6 +28,7 @@ REMEDIES: Mapping[QuarantineCode, str] = {
     "duplicate_content": "Nothing to do: this recording is already here.",
     "note_invalid": "Correct the note and send it again; the sound is kept.",
     "decode_failed": "The file is damaged: copy it again from the recorder, or record again.",
+    "bad_key": "Upload it again as <site>/<machine>/<yyyy-mm-dd>/<name>, or use `otoloop add`.",
     "resource_limit": "Cut it into pieces or use fewer channels, or raise intake.decode_memory_mb or decode_cpu_s.",
 }
 
