@@ -89,7 +89,7 @@ def _comb(env: Array, env_rate: float, seconds: float, top: float, xp: Xp) -> di
     """
     db, df, averages = envelope_lines(env, env_rate, seconds, xp)
     db = db[..., : int(4.1 * top / df)]
-    lines = prominence(db, 41, 3, xp)
+    lines = prominence(db, 41, 3, xp, hop=8)
     rates = np.arange(max(1.0, 6 * df), top, df / 2)
     if len(rates) < 4:  # too short to tell
         return dict.fromkeys(("rate", "excess", "first", "burst", "df"), 0.0 * env[..., 0, 0])
@@ -183,7 +183,7 @@ def modulation(full: Array, n: int, xp: Xp) -> dict[str, Array]:
 def _swell(env: Array, top_hz: float, xp: Xp) -> dict[str, Array]:
     """Find the strongest line of an envelope [B, M] up to ``top_hz``; of several within 3 dB (harmonics) the lowest."""
     db, df, _ = envelope_lines(env, SLOW_RATE, 8.0, xp)
-    lines = prominence(db, 41, 3, xp)
+    lines = prominence(db, 41, 3, xp, hop=8)
     low, high = max(2, round(0.5 / df)), min(round(top_hz / df), db.shape[-1] - 2)
     if high <= low:  # too short to tell
         return dict.fromkeys(("hz", "depth", "level", "df"), 0.0 * env[..., 0])

@@ -17,8 +17,8 @@ BANDS = 17
 LOWEST_HZ, HIGHEST_HZ = 150.0, 7000.0
 MAX_SECONDS = 60.0
 MIN_OVERLAP = 24
-NEAR_SHARE = 0.75
-"""Share of equal bits from which two sounds count as the same recording: unrelated ones agree in about half."""
+NEAR_SHARE = 0.72
+"""Share of equal bits from which two sounds are one recording: unrelated ones reach 0.64, MP3 copies 0.82 and more."""
 
 
 def content_id(clip: Decoded) -> str:

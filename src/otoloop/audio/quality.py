@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.signal.windows import blackmanharris
 
 from otoloop.audio.decode import Decoded
 from otoloop.audio.evidence import RATE, mono
@@ -98,7 +99,8 @@ def _power(x: Samples, rate: int) -> tuple[Samples, Samples]:
     if len(part) < size:
         part = np.pad(part, (0, size - len(part)))
     frames = np.lib.stride_tricks.sliding_window_view(part, size)[:: size // 2]
-    window = np.hanning(size).astype(np.float32)
+    # side lobes 92 dB down: the skirt of a strong tone must not look like a cliff
+    window = blackmanharris(size).astype(np.float32)
     power = (np.abs(np.fft.rfft(frames * window)) ** 2).mean(axis=0).astype(np.float64)
     return power, np.arange(len(power)) * rate / size
 
@@ -108,12 +110,12 @@ def bandwidth_share(power: Samples, freq: Samples) -> float:
 
     A file that was brought up from a lower rate falls off within a few per cent of the band by 25 dB or more and never
     comes back: to nothing but rounding noise. Dull machines fall off slowly, and a tone over silence is narrower than a
-    step (3 % of the band), in which every bin must stand above the cliff.
+    step (4 % of the band), in which every bin must stand above the cliff.
     """
     top = min(AUDIBLE_TOP_HZ, float(freq[-1]))
     level = 10 * np.log10(np.maximum(power, power.max() * 1e-14 + 1e-30))
-    step = max(2, round(0.03 * np.searchsorted(freq, top)))
-    for at in range(2 * step, int(np.searchsorted(freq, 0.97 * top))):
+    step = max(2, round(0.04 * np.searchsorted(freq, top)))
+    for at in range(2 * step, int(np.searchsorted(freq, 0.9 * top))):
         before, after = float(np.min(level[at - step : at])), float(level[at + step :].max())
         if before - after >= EDGE_DB:
             return float(freq[at] / top)
@@ -123,12 +125,12 @@ def bandwidth_share(power: Samples, freq: Samples) -> float:
 def snr_db(power: Samples, freq: Samples) -> float:
     """Estimate how far the sound stands above a steady white floor, in dB (-30 to 100).
 
-    The floor is the quietest eighth of the band: a microphone's or preamplifier's own noise is white, machines are not.
-    It says nothing about the noise of neighbouring machines; what is all white, a hiss of the recorder, is near -20.
+    The floor is the quietest quarter of the band: a microphone's own noise is white, machines are not. It says
+    nothing about the noise of neighbouring machines; what is all white, a hiss of the recorder, is near -20.
     """
     top = min(AUDIBLE_TOP_HZ, float(freq[-1]))
     inside = (freq >= 0.02 * top) & (freq <= 0.95 * top)
-    bands = np.array([part.mean() for part in np.array_split(power[inside], 8)])
+    bands = np.array([part.mean() for part in np.array_split(power[inside], 4)])
     if bands.max() <= 0:
         return -30.0
     floor = max(float(bands.min()), float(bands.max()) * 1e-12)

@@ -85,6 +85,8 @@ def _walk(file: BinaryIO, size: int, wide: tuple[int, int] | None) -> tuple[_For
         elif name == b"data":
             sound = _once(sound, length, "sound")
         at += 8 + length + length % 2
+    if abs(size - at) > 1:
+        raise Refused("header_mismatch", f"The parts end at byte {at}, the file has {size}.")
     if form is None or sound is None:
         raise Refused("header_mismatch", f"The file has no {'format' if form is None else 'sound'} part.")
     return form, sound
