@@ -158,5 +158,5 @@ def test_new_sites_and_faults_come_first_and_some_at_random(drafted, params):
 def test_weakness_falls_with_confirmed_claims(drafted):
     with drafted.reading() as session:
         shown = show(session, pick(drafted).item.id, BASE)
-    assert weakness(shown.claims) == 0 and weakness([]) == 0.9 and not shown.problems
+    assert weakness(shown.claims) == 0 and weakness([]) == 0.5 and not shown.problems
     assert shown.to_json()["claims"][0]["status"] == "confirmed"

@@ -24,8 +24,8 @@ _PLANS_EVIDENCE = {
     "ja": ("計測値を読み、音を聞いて判断する。",),
 }
 _CONCLUDE = {
-    "en": ("{cue}: this points to {name}.", "{cue}: this fits {name}.", "{cue}: this speaks for {name}."),
-    "ja": ("{cue}は{name}を示す。", "{cue}は{name}に合う。"),
+    "en": ("{name} fits: {cue}.", "{name} is likely: {cue}.", "{name} explains it: {cue}."),
+    "ja": ("{name}が合う、{cue}。", "{name}と考えられる、{cue}。"),
 }
 _SUMS = {"en": ("So it is {name}.", "The sound shows {name}."), "ja": ("よって{name}である。", "{name}と判断する。")}
 _BEARINGS = {"bearing_outer": "outer_race_order", "bearing_inner": "inner_race_order", "bearing_ball": "ball_order"}
@@ -55,7 +55,8 @@ def compose(evidence: Evidence, fault: Fault, *, kind: str, style: str, lang: st
     else:
         plan, caption, reasoning = _PLANS, _heard(evidence, lang), []
     cue = fault.cue_ja if lang == "ja" else fault.cue
-    reasoning.append(rng.choice(_CONCLUDE[lang]).format(cue=_capital(cue), name=fault.name(lang)))
+    # the name comes first and in lower case, so that one mapping from sound to name serves reasoning and response alike
+    reasoning.append(rng.choice(_CONCLUDE[lang]).format(cue=cue, name=fault.name(lang)))
     return Trace(
         planning=rng.choice(plan[lang]),
         caption=_sentences(caption, lang) if caption else _nothing(lang),

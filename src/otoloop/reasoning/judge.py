@@ -115,7 +115,7 @@ def _worded(claim: Stated, evidence: Evidence) -> ClaimFinding:
     measured = measured_word(claim, evidence)
     if measured is None:
         return _finding(claim, "unverifiable", None, None)
-    if claim.kind == "band" and ties(claim, evidence):
+    if claim.kind == "band" and measured != claim.value and ties(claim, evidence):
         return _finding(claim, "confirmed", claim.value, BAND_DB)
     same = (measured == claim.value) != claim.negated
     return _finding(

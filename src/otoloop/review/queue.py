@@ -59,7 +59,7 @@ def place(item: Item, findings: Sequence[Finding], seen: Decided, params: Review
     double = chance(f"double:{seed}:{item.id}") < params.double_share
     if chance(f"random:{seed}:{item.id}") < params.random_share:
         return Spot(chance(f"spot:{seed}:{item.id}") * (NEW_SITE + 1), "random", double)
-    weak, tie = weakness(findings), chance(f"tie:{seed}:{item.id}") * 0.1
+    weak, tie = (0.0 if item.style == "direct" else weakness(findings)), chance(f"tie:{seed}:{item.id}") * 0.1
     if seen.by_site[item.slice.get("site", "")] < NEW_UNTIL:
         return Spot(NEW_SITE + weak + tie, "new_site", double)
     if seen.by_fault[item.slice.get("fault", "")] < NEW_UNTIL:
@@ -68,10 +68,10 @@ def place(item: Item, findings: Sequence[Finding], seen: Decided, params: Review
 
 
 def weakness(findings: Sequence[Finding]) -> float:
-    """0 where every claim is confirmed, up to 0.9 where nothing measured supports the trace."""
+    """0 where every claim is confirmed, up to 0.9 where nothing measured supports the trace; 0.5 where it claims nothing."""
     claims = [f for f in findings if f.stated is not None]
     if not claims:
-        return 0.9
+        return 0.5
     confirmed = sum(f.code is None and f.measured is not None for f in claims)
     return 0.9 * (1 - confirmed / len(claims)) if confirmed else 0.9
 

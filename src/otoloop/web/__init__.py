@@ -1,0 +1,1 @@
+"""Pages for people, on this machine only: listen, compare each claim with the sound, decide."""

@@ -1,0 +1,84 @@
+"""A workspace with simulated clips, drafted items and the pages over it; the sound as FLAC bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from fastapi.testclient import TestClient
+
+from otoloop import catalog
+from otoloop.audio.evidence import measure_batch
+from otoloop.catalog import clips, items, machines, notes
+from otoloop.params import load_params
+from otoloop.reasoning.draft import run
+from otoloop.records import Clip, Note
+from otoloop.web.app import create_app
+
+FAULTS = ["bearing_outer", "electrical_hum", "belt_squeal"]
+
+
+@pytest.fixture(scope="session")
+def sounds():
+    """(clip id, fault, FLAC bytes, evidence, machine, sensors) of six simulated clips."""
+    scenes = pytest.importorskip("otoloop.simulate.scenes")
+    drawn = scenes.sample(np.random.default_rng(9), 6, faults=FAULTS, split="site", seconds=3.0)
+    waves = scenes.numpy_render(drawn)
+    evidence = measure_batch(waves, 16000, np)
+    return [(*_coded(waves[i]), str(drawn.fault[i]), evidence[i], drawn.machine(i), drawn.sensors(i)) for i in range(6)]
+
+
+def _coded(wave):
+    out = io.BytesIO()
+    soundfile.write(out, wave, 16000, format="FLAC")
+    return hashlib.sha256(wave.tobytes()).hexdigest(), out.getvalue()
+
+
+@pytest.fixture
+def site(tmp_path: Path, sounds) -> Path:
+    (tmp_path / "params.yaml").write_text("base: otoloop-mini\nreview: {double_share: 0}\n")
+    book = catalog.open_workspace(tmp_path)
+    with book.session() as session:
+        for i, (clip, _, fault, evidence, machine, sensors) in enumerate(sounds):
+            time = datetime(2026, 5, 1, 8, tzinfo=UTC) + timedelta(hours=i)
+            machines.save_machines(session, [{**machine, "site": "osaka", "machine": f"pump-{i}"}])
+            row = Clip(id=clip, site="osaka", machine=f"pump-{i}", time="", seconds=3.0, rate=16000, channels=1)
+            clips.add_clip(session, row, time=time, recording_session=f"s{i}",
+                           evidence=clips.evidence_json(evidence), sensors=sensors)  # fmt: skip
+            notes.set_note(session, clip, Note(text="<b>noisy</b> since Monday", author="ken", fault=fault))
+            notes.set_label(session, clip, fault, source="note_field")
+    run(book, load_params(tmp_path / "params.yaml"), tmp_path / "memo")
+    book.close()
+    return tmp_path
+
+
+@pytest.fixture
+def book(site):
+    opened = catalog.open_workspace(site)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(site, sounds):
+    data = {row[0]: row[1] for row in sounds}
+    with TestClient(
+        create_app(site, fetch=data.__getitem__), base_url="http://127.0.0.1", follow_redirects=False
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def spoiled(book):
+    """A queued item whose trace states one wrong frequency."""
+    with book.session() as session:
+        view = next(v for v in items.items(session, state="queued") if v.item.style == "cot" and "Hz" in v.trace.text)
+        text = re.sub(r"(\d+) ?Hz", lambda m: f"{int(m.group(1)) * 3} Hz", view.trace.text, count=1)
+        items.add_trace(session, view.item.id, text, drafter="composer")
+        return view.item.id
