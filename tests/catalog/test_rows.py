@@ -49,11 +49,13 @@ def test_sensors_may_come_later_but_not_after_erasure(book, a_clip):
         assert clips.clip(session, a_clip).sensors == {}
 
 
-def test_a_raw_recording_leads_to_the_clip_made_from_it(book):
+def test_erasure_is_remembered_for_the_raw_recording_too(book):
     with book.session() as session:
         put_clip(session, "hidden", parent="raw")
-        assert clips.clip_of_raw(session, "raw").id == "hidden" == clips.clip_of_raw(session, "hidden").id
-        assert clips.clip_of_raw(session, "other") is None
+        assert not clips.was_erased(session, "raw", "hidden")
+        clips.erase_clip(session, "hidden")
+        assert clips.was_erased(session, "raw") and clips.was_erased(session, "x", "hidden")
+        assert not clips.was_erased(session, "x")
 
 
 def test_quarantine_keeps_code_sentence_and_remedy_and_can_be_tried_again(book):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from otoloop.catalog.tables import ClipRow, DeliveryRow, LabelRow, MachineRow
@@ -143,9 +143,10 @@ def set_sensors(session: Session, clip_id: str, sensors: Mapping[str, float]) ->
         session.flush()
 
 
-def clip_of_raw(session: Session, raw: str) -> ClipRow | None:
-    """The clip that a raw recording became: itself, or the one made from it by hiding speech."""
-    return session.get(ClipRow, raw) or session.scalar(select(ClipRow).where(ClipRow.parent == raw).limit(1))
+def was_erased(session: Session, *ids: str) -> bool:
+    """Whether a clip with one of these content ids, or one made from such a recording, was erased on request."""
+    erased = select(ClipRow.id).where(ClipRow.state == "erased", or_(ClipRow.id.in_(ids), ClipRow.parent.in_(ids)))
+    return session.scalar(erased.limit(1)) is not None
 
 
 def fingerprints(session: Session, site: str, machine: str) -> list[tuple[str, str, str]]:

@@ -149,11 +149,12 @@ def _time(landed: Landed) -> datetime:
 
 def _judge(desk: Desk, ready: Sequence[Ready]) -> tuple[list[Ready], list[Refused]]:
     """Judge the batch: exactly the rows that break a rule are refused."""
+    checker = desk.checker.result()
     if not ready:
         return [], []
     at = datetime.now(UTC)
     rows = [(r.row.id, {**r.heard.measures, "time_ahead_s": (r.time - at).total_seconds()}) for r in ready]
-    verdict = desk.checker.result().judge(rows)
+    verdict = checker.judge(rows)
     desk.outcomes.append(verdict.outcomes)
     kept = [one for one in ready if one.row.id not in verdict.refused]
     return kept, [(one.row, _verdict_of(verdict, one)) for one in ready if one.row.id in verdict.refused]
@@ -167,17 +168,16 @@ def _verdict_of(verdict: BatchVerdict, one: Ready) -> Verdict:
 
 def _write_clip(session: Session, report: IntakeReport, one: Ready, neighbours: Neighbours) -> None:
     """A clip with everything that belongs to it, or one more delivery of a clip that is known."""
-    known = clips.clip_of_raw(session, one.heard.raw) or clips.clip_of_raw(session, one.heard.clip)
-    if known is not None and known.state == "erased":
+    clip = one.heard.clip
+    if clips.was_erased(session, one.heard.raw, clip):
         refusal = Verdict(admitted=False, reason_code="duplicate_content", message=_ERASED, remedy="Nothing to do.")
         _write_refusal(session, report, one.row, refusal)
         return
-    if known is None:
-        _add(session, report, one, neighbours)
-        report.admitted.append(one.heard.clip)
-    else:
+    if clips.has_clip(session, clip):
         report.duplicates += 1
-    clip = known.id if known else one.heard.clip
+    else:
+        _add(session, report, one, neighbours)
+        report.admitted.append(clip)
     deliveries.finish(session, one.row.id, "admitted", clip=clip, measures=one.heard.measures)
     report.sidecars["matched"] += attach_waiting(session, one.row.bucket, one.row.stem, clip)
 

@@ -27,7 +27,7 @@ from otoloop.catalog.clips import evidence_json
 from otoloop.params import IntakeParams
 from otoloop.records import Verdict
 
-LEAST_SPEECH_S = 0.25
+LEAST_SPEECH_S = 0.3
 """Less speech than this in a recording is taken for a machine's own sound."""
 LEAST_EVIDENCE_S = 0.25
 MANY_FILES = 32

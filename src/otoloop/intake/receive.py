@@ -45,11 +45,18 @@ def receive(store: ObjectStore, book: Catalog, report: IntakeReport, rows: Seque
         deliveries.acknowledge(session, [row.id for row in rows])
 
 
+class BadKey(OtoloopError):
+    """A sidecar under a key that tells neither site nor machine."""
+
+
 def _read(store: ObjectStore, row: DeliveryRow) -> dict[str, Any] | OtoloopError | None:
     """What a sidecar says, why it cannot be used, or None when it is gone."""
     limit = MAX_NOTE_BYTES if row.kind == "note" else MAX_SENSOR_BYTES
     try:
         parse_key(row.key)
+    except OtoloopError as err:
+        return BadKey(err.message, err.remedy)
+    try:
         if row.size > limit:
             raise OtoloopError(f"The file has {row.size} bytes; at most {limit} are taken.", "Send a smaller one.")
         data, info = store.read(row.bucket, row.key)
@@ -67,9 +74,8 @@ def _read(store: ObjectStore, row: DeliveryRow) -> dict[str, Any] | OtoloopError
 
 
 def _refuse(session: Any, report: IntakeReport, row: DeliveryRow, err: OtoloopError) -> None:
-    deliveries.finish(
-        session, row.id, "quarantined", reason_code="note_invalid", message=err.message, remedy=err.remedy
-    )  # fmt: skip
+    code = "bad_key" if isinstance(err, BadKey) else "note_invalid"
+    deliveries.finish(session, row.id, "quarantined", reason_code=code, message=err.message, remedy=err.remedy)
     report.refused.append(
-        Refusal(delivery=row.id, key=row.key, reason_code="note_invalid", message=err.message, remedy=err.remedy)
+        Refusal(delivery=row.id, key=row.key, reason_code=code, message=err.message, remedy=err.remedy)
     )  # fmt: skip

@@ -54,7 +54,8 @@ class IntakeReport:
 
     def human(self, most: int = 20) -> str:
         """The report in words; the first refusals with their remedy."""
-        if not (self.admitted or self.refused or self.duplicates or self.sidecars or self.gone):
+        worked = self.discovered or self.admitted or self.refused or self.duplicates or self.sidecars["matched"]
+        if not (worked or self.gone):
             return "Nothing new."
         parts = [f"{n} {what}" for what, n in self.summary().items() if n]
         lines = [f"In {self.seconds:.1f} s: {', '.join(parts)}.", *refusal_lines(self.refused, most)]

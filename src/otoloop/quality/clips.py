@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from otoloop.audio.refusals import REMEDIES
 from otoloop.errors import OtoloopError
 from otoloop.params import IntakeParams
 from otoloop.quality.engine import Checker
@@ -63,16 +64,16 @@ def _shape_rules(p: IntakeParams) -> list[Rule]:
     return [
         between("duration_s", p.min_seconds, None, name="long enough", code="too_short",
                 message=f"The recording has {{value}} s; at least {p.min_seconds:g} s are needed.",
-                remedy="Record longer."),
+                remedy=REMEDIES["too_short"]),
         between("duration_s", None, p.max_seconds, name="not too long", code="too_long",
                 message=f"The recording has {{value}} s; at most {p.max_seconds:g} s are taken.",
-                remedy="Cut it into pieces, or raise intake.max_seconds."),
+                remedy=REMEDIES["too_long"]),
         between("rate_hz", p.min_rate_hz, p.max_rate_hz, name="sample rate in range", code="rate_out_of_range",
                 message=f"The sample rate is {{value}} Hz; {p.min_rate_hz} to {p.max_rate_hz} Hz are taken.",
-                remedy="Record at 16000 Hz or more."),
+                remedy=REMEDIES["rate_out_of_range"]),
         between("channels", 1, p.max_channels, name="channels in range", code="channels_out_of_range",
                 message=f"The recording has {{value}} channels; 1 to {p.max_channels} are taken.",
-                remedy="Record fewer channels."),
+                remedy=REMEDIES["channels_out_of_range"]),
     ]  # fmt: skip
 
 
@@ -81,22 +82,22 @@ def _sound_rules(p: IntakeParams) -> list[Rule]:
     return [
         between("rms_dbfs", p.silent_below_dbfs, None, name="not silent", code="silent",
                 message=f"The level is {{value}} dBFS; below {p.silent_below_dbfs:g} dBFS counts as silence.",
-                remedy="Check the microphone, its cable and its gain."),
+                remedy=REMEDIES["silent"]),
         between("clipped_share", None, p.max_clipped_share, name="not clipped", code="clipped",
                 message=f"A share of {{value}} of the samples is clipped; at most {p.max_clipped_share:g} may be.",
-                remedy="Lower the gain or move the microphone away."),
+                remedy=REMEDIES["clipped"]),
         between("dc_offset", -p.max_dc_offset, p.max_dc_offset, name="no DC offset", code="dc_offset",
                 message=f"The mean is {{value}} of full scale; at most {p.max_dc_offset:g} may be.",
-                remedy="Check the microphone's supply or switch its high-pass on."),
+                remedy=REMEDIES["dc_offset"]),
         between("dropout_s", None, p.max_dropout_s, name="no dropouts", code="dropouts",
                 message=f"The sound is missing for {{value}} s; at most {p.max_dropout_s:g} s may be.",
-                remedy="Check the recorder's buffer, network and storage card."),
+                remedy=REMEDIES["dropouts"]),
         between("bandwidth_share", p.min_bandwidth_share, None, name="real bandwidth", code="upsampled",
                 message=f"Only {{value}} of the band carries sound; at least {p.min_bandwidth_share:g} must.",
-                remedy="Record at the true rate: this file was made from a lower one."),
+                remedy=REMEDIES["upsampled"]),
         between("snr_db", p.min_snr_db, None, name="sound above the noise", code="low_snr",
                 message=f"The machine is {{value}} dB above the noise; at least {p.min_snr_db:g} dB are needed.",
-                remedy="Move the microphone closer to the machine."),
+                remedy=REMEDIES["low_snr"]),
         between("peak_dbfs", None, 0.5, name="within full scale", code="clipped", severity="warn",
                 message="The peak is {value} dBFS, above full scale.", remedy="Check the recorder's gain."),
     ]  # fmt: skip
@@ -109,7 +110,7 @@ def _context_rules() -> list[Rule]:
     return [
         one_of("speech_allowed", [True], name="speech may be kept", code="speech_policy",
                message="People are heard and the site's policy is to drop such recordings.",
-               remedy="Record without people nearby, or set speech_policy to scramble."),
+               remedy=REMEDIES["speech_policy"]),
         between("time_ahead_s", None, 86_400.0, name="not from the future", code="header_mismatch", severity="warn",
                 message="The recording is dated {value} s in the future.", remedy="Set the recorder's clock."),
         one_of("note_problem", [""], name="the note reads well", code="note_invalid", severity="warn",
