@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from otoloop.demo.tour import Demo
+from otoloop.demo.tour import Demo, Timing
 from otoloop.outs import replacing, write_json
 
 FILES = ("report.json", "report.html", "honesty.json")
@@ -87,10 +87,11 @@ def score_words(found: Mapping[str, Any] | None) -> str:
     return f"{percent(found['accuracy'])} ({100 * low:.0f} to {100 * high:.0f}, n {found['n']})"
 
 
-def _times(timings: Sequence[tuple[str, float]], seconds: float) -> Iterator[str]:
-    for title, taken in timings:
-        yield _row(title.split(":")[0], f"{taken:6.1f} s")
-    yield _row("in all", f"{seconds:6.1f} s")
+def _times(timings: Sequence[Timing], seconds: float) -> Iterator[str]:
+    for one in timings:
+        yield _row(one.title, f"{one.seconds:6.1f} s, processors {one.cpu_seconds:6.1f} s")
+    worked = sum(one.cpu_seconds for one in timings)
+    yield _row("in all", f"{seconds:6.1f} s, processors {worked:6.1f} s")
 
 
 def _row(name: str, value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.error
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from otoloop.workspace.prefect_api import insist
 
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 POLL_S = 0.5
+CHATTER = ("Beginning flow run", "Finished in state", "Created task run", "Executing ")
 Say = Callable[[str], None]
 
 
@@ -82,7 +83,8 @@ def follow(url: str, run: str, *, say: Say = lambda _: None, timeout_s: float = 
         row = insist(url, "GET", f"/flow_runs/{run}")
         for line in _log(url, run, seen):
             seen += 1
-            say(line)
+            if line is not None:
+                say(line)
         if row["state_type"] in FINAL:
             break
         if time.monotonic() > end:
@@ -94,10 +96,16 @@ def follow(url: str, run: str, *, say: Say = lambda _: None, timeout_s: float = 
     return dict(row)
 
 
-def _log(url: str, run: str, offset: int) -> Iterator[str]:
+def _log(url: str, run: str, offset: int) -> list[str | None]:
+    """Messages after the first ``offset``: the first line of each, None for what only tells how Prefect works."""
     wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "offset": offset, "limit": 200, "sort": "TIMESTAMP_ASC"}
-    for row in insist(url, "POST", "/logs/filter", wanted):
-        yield from str(row["message"]).splitlines()[:1] or [""]
+    return [_line(row) for row in insist(url, "POST", "/logs/filter", wanted)]
+
+
+def _line(row: Mapping[str, Any]) -> str | None:
+    text = str(row["message"])
+    ours = row["name"] in ("prefect.flow_runs", "prefect.task_runs") and not text.startswith(CHATTER)
+    return (text.splitlines() or [""])[0] if ours else None
 
 
 def task_seconds(url: str, run: str) -> dict[str, float]:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
+
 from otoloop.commands.output import say
 from otoloop.errors import OtoloopError
 from otoloop.outs import read_json, write_json
-from otoloop.workspace.processes import MARKER
+from otoloop.workspace.processes import MARKER, marked
 
 MARK = ".otoloop/demo.json"
 """Says that a folder is a demo's: only such a folder is ever cleared."""
@@ -24,6 +26,15 @@ MARK = ".otoloop/demo.json"
 
 class NotYetError(Exception):
     """A part that this version does not have yet; the demo names it and goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a step took, and how much the processors worked for it, in all processes of the workspace."""
+
+    title: str
+    seconds: float
+    cpu_seconds: float
 
 
 @dataclass(slots=True)
@@ -37,7 +48,7 @@ class Demo:
     """Whether a person at the terminal approves; else the simulated reviewer does, and the output says so."""
     report: dict[str, Any] = field(default_factory=lambda: {"intake": {}, "cycles": [], "answers": []})
     facts: dict[str, Any] = field(default_factory=dict)
-    timings: list[tuple[str, float]] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     cycle: int = 1
     background: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -66,18 +77,27 @@ def _take(demo: Demo, step: Step) -> None:
     title = title if demo.cycles == 1 else title.replace("cycle", f"cycle {demo.cycle}")
     say(f"\n== {title}")
     _remember(demo, title)
-    start = time.monotonic()
+    start, worked = time.monotonic(), _cpu_seconds(demo.workspace)
     try:
         outcome = action(demo)
     except NotYetError as err:
         demo.missing.append(str(err))
         say(f"   not yet: {err}")
         return
-    seconds = time.monotonic() - start
-    demo.timings.append((title, seconds))
+    timing = Timing(title.split(":")[0], time.monotonic() - start, _cpu_seconds(demo.workspace) - worked)
+    demo.timings.append(timing)
     for line in outcome.splitlines():
         say(f"   {line}")
-    say(f"   ({seconds:.1f} s)")
+    say(f"   ({timing.seconds:.1f} s)")
+
+
+def _cpu_seconds(workspace: Path) -> float:
+    """Processor seconds spent so far by this process, by those of the workspace, and by their ended children."""
+    total = sum(os.times()[:4])
+    for process in marked(workspace):
+        with contextlib.suppress(psutil.Error):
+            total += sum(process.cpu_times()[:4])
+    return total
 
 
 def _remember(demo: Demo, step: str) -> None:

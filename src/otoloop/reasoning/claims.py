@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
-from otoloop.reasoning.context import Known, classify, topics
+from otoloop.reasoning.context import Known, Topic, classify, topics
 from otoloop.reasoning.events import Event, blank, events
 from otoloop.reasoning.negation import denied, supposed
 from otoloop.reasoning.numbers import Mention, mentions, plain
@@ -67,12 +67,18 @@ def extract(text: str, lang: str | None = None) -> list[Claim]:
         text: a trace with its tags, or plain prose.
         lang: ``en`` or ``ja``; None reads both.
     """
+    return list(_extract(text, lang))
+
+
+@lru_cache(maxsize=256)
+def _extract(text: str, lang: str | None) -> tuple[Claim, ...]:
+    """One trace is read several times in a row: by each check, for the reviewer, at the decision."""
     flat = plain(text)
     claims = list(_composed(flat, lang))
     claims += _nearest(flat, claims)
     claims += _numbers(flat, claims)
     claims += _events(flat, claims)
-    return sorted((_with_text(c, text) for c in claims), key=lambda c: (c.span, c.kind))
+    return tuple(sorted((_with_text(c, text) for c in claims), key=lambda c: (c.span, c.kind)))
 
 
 @cache
@@ -171,7 +177,9 @@ def _claim(text: str, known: Known) -> list[Stated]:
     topic = known.topic
     if topic is not None and not known.inherited and abs(topic.start - start) < 60:
         start, end = min(start, topic.start), max(end, topic.end)
-    negated = denied(text, topic.start, topic.end) if topic else denied(text, start, end)
+    negated = kind in _OF_SOUND and (
+        denied(text, *mention.span) or (topic is not None and _denies(text, topic, mention))
+    )
     return [
         _stated(
             kind,
@@ -183,6 +191,12 @@ def _claim(text: str, known: Known) -> list[Stated]:
             negated=negated,
         )
     ]
+
+
+def _denies(text: str, topic: Topic, mention: Mention) -> bool:
+    """Whether the announcing word itself is denied: "no tone at 2.9 kHz"."""
+    beyond = re.search(r"\bbut\b", text[topic.end : mention.span[0]])
+    return beyond is None and denied(text, topic.start, topic.end)
 
 
 def _converted(mention: Mention, kind: str) -> Mention:

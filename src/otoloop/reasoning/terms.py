@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from otoloop.reasoning.negation import denied
 from otoloop.reasoning.vocab import by_name, faults, find_fault
@@ -84,6 +84,15 @@ _PLAIN_WORDS = frozenset(_GENERIC.split())
 
 def unknown_terms(text: str) -> Iterator[tuple[str, int, int]]:
     """Failures named in ``text`` that the vocabulary does not have: (words, start, end); denied ones do not count."""
+    return iter(_unknown_terms(text))
+
+
+@lru_cache(maxsize=256)
+def _unknown_terms(text: str) -> tuple[tuple[str, int, int], ...]:
+    return tuple(_find_unknown(text))
+
+
+def _find_unknown(text: str) -> Iterator[tuple[str, int, int]]:
     pattern, _ = _names(synonyms=True)
     known = [m.span() for m in pattern.finditer(text)]
     seen: list[tuple[int, int]] = []
@@ -138,10 +147,16 @@ KIND_PARTS: dict[str, tuple[str, ...]] = {
 
 def parts(text: str) -> list[tuple[str, int, int]]:
     """Machine parts that ``text`` affirms, outside fault names: (part, start, end)."""
+    return list(_parts(text))
+
+
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[tuple[str, int, int], ...]:
+    """The same few cues and actions are read for every trace."""
     pattern, _ = _names(synonyms=True)
     masked = pattern.sub(lambda m: "_" * len(m.group()), text)
     found = [(list(PARTS)[int(str(m.lastgroup)[1:])], m.start(), m.end()) for m in _PART.finditer(masked)]
-    return [f for f in found if not denied(masked, f[1], f[2])]
+    return tuple(f for f in found if not denied(masked, f[1], f[2]))
 
 
 def parts_of(names: Iterable[str]) -> set[str]:

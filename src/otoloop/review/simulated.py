@@ -40,12 +40,18 @@ class Session:
 def review_all(book: Catalog, base: str, *, limit: int | None = None) -> Session:
     """Let the simulated reviewers work through the queue; items under double review see two or three of them."""
     done = Session()
-    with book.reading() as session:
-        ids = [view.item.id for view in items.items(session, state="queued", limit=limit)]
+    ids = _queued(book, limit)
     for name in NAMES:
         for item_id in ids:
             _review(book, item_id, name, base, done)
+        left = set(_queued(book))
+        ids = [item_id for item_id in ids if item_id in left]
     return done
+
+
+def _queued(book: Catalog, limit: int | None = None) -> list[str]:
+    with book.reading() as session:
+        return [view.item.id for view in items.items(session, state="queued", limit=limit)]
 
 
 def _review(book: Catalog, item_id: str, name: str, base: str, done: Session) -> None:
