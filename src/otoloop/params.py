@@ -54,6 +54,7 @@ class ReleaseParams(_Section):
     valid_share: float = Field(0.1, ge=0, lt=1)
     shard_mb: float = Field(256, gt=0)
     max_label_share: float = Field(0.9, gt=0, le=1)
+    general_items: int = Field(200, ge=0)
 
 
 class EncodeParams(_Section):
@@ -81,10 +82,14 @@ class TrainParams(_Section):
 
 
 class AnswerParams(_Section):
-    """Greedy generation on cached features."""
+    """Greedy generation on cached features.
+
+    ``variants``: what the candidate is asked again, to see whether sound and thought carry its answers.
+    """
 
     max_new_tokens: int = Field(200, ge=8)
     batch: int = Field(32, ge=1)
+    variants: tuple[Literal["silent", "swapped", "direct"], ...] = ("silent",)
 
 
 class ScoreParams(_Section):

@@ -39,7 +39,8 @@ def item_row(i: int) -> dict[str, Any]:
         "id": f"i{i:03d}", "clip": f"c{i:03d}", "question": "What is this noise?",
         "choices": ["rotor rub", "normal running"], "kind": "audio_only", "style": "direct",
         "lang": "en", "evidence": None, "slice": json.dumps({"fault": "rub", "site": "osaka"}), "answer": "rotor rub",
-        "answer_letter": "a", "fault": "rub", "trace": "<THINK></THINK><RESPONSE>rotor rub (a)</RESPONSE>", "measured": "{}", **place,
+        "answer_letter": "a", "fault": "rub", "trace": "<THINK></THINK><RESPONSE>rotor rub (a)</RESPONSE>",
+        "measured": "{}", **place,
     }  # fmt: skip
 
 

@@ -48,6 +48,14 @@ def rows(i: int) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"clip": clip, "seconds": 0.5, "rate": 16000, "channels": 1, **place}, {**row, **place, "measured": "{}"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Threads of several test runs would fight for the cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from otoloop.model.bases import random_base

@@ -20,7 +20,7 @@ from otoloop.train import loop
 from otoloop.train.batches import plan, shares
 from otoloop.train.features import FeatureStore
 
-FEW = TrainParams(steps=6, batch=4, checkpoint_every=2, rank=4)
+FEW = TrainParams(steps=6, batch=4, checkpoint_every=2, rank=4, threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,16 @@ class Generated(NamedTuple):
 
 
 @torch.inference_mode()
-def generate(model: Any, tokenizer: Any, prompts: Sequence[str], features: Sequence[torch.Tensor], *, max_new_tokens: int = 200) -> list[Generated]:
-    """Greedy answers to ``prompts`` [B], each with one clip's tower output [n, d]; stops at ``<|im_end|>``."""
+def generate(model: Any, tokenizer: Any, prompts: Sequence[str], features: Sequence[torch.Tensor], *, max_new_tokens: int = 200, length: int = 0) -> list[Generated]:
+    """Greedy answers to ``prompts`` [B], each with one clip's tower output [n, d]; stops at ``<|im_end|>``.
+
+    Prompts are padded to the longest, or to ``length``: with a fixed ``length`` and B an answer does not depend on the others.
+    """
     if not prompts:
         return []
     pieces = parts(model)
     rows = [tokenize(tokenizer, p, len(f)) for p, f in zip(prompts, features, strict=True)]
-    hidden, mask = embeddings(pieces, rows, features, side="left", pad=tokenizer.pad_token_id)
+    hidden, mask = embeddings(pieces, rows, features, side="left", pad=tokenizer.pad_token_id, length=length)
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     ids, probabilities = _decode(pieces, hidden, mask, end, max_new_tokens)
     found = []

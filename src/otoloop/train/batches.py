@@ -45,8 +45,8 @@ def plan(
 def shares(faults: Sequence[str], balance: float) -> NDArray[np.float64]:
     """How often each example is drawn in an epoch, one on average: proportional to (count of its fault) ** -balance."""
     count = Counter(faults)
-    weight: NDArray[np.float64] = np.array([count[f] ** -balance for f in faults])
-    return weight / weight.mean()
+    weight = np.array([count[f] ** -balance for f in faults])
+    return np.asarray(weight / weight.mean(), dtype=np.float64)
 
 
 def _epoch(share: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -1,21 +1,17 @@
-"""Released audio as the base hears it: 16 kHz, one channel, the first 30 seconds."""
+"""Released audio as the base hears it: as everything else here hears it, and the first 30 seconds only."""
 
 from __future__ import annotations
 
-import io
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from otoloop.audio.load import load
 
 RATE = 16000
 MAX_SECONDS = 30
 
 
-def wave(data: bytes) -> NDArray[np.float32]:
-    """Decode FLAC bytes of a release: mean over channels, resampled, cut to what the base's window holds."""
-    import soundfile
-    import soxr
-
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    mono = samples[: MAX_SECONDS * rate].mean(axis=1)
-    return np.ascontiguousarray(soxr.resample(mono, rate, RATE) if rate != RATE else mono, dtype=np.float32)
+def wave(data: bytes) -> np.ndarray[Any, Any]:
+    """Decode a clip to float32 [T] at 16 kHz, one channel, cut to what the base's window holds."""
+    return np.ascontiguousarray(load(data)[: MAX_SECONDS * RATE], dtype=np.float32)
