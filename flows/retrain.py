@@ -6,8 +6,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
 from otoloop import retrain as cycle
+from otoloop.pipeline import stage_names
+from otoloop.release.create import create
 from otoloop.settings import Settings
 from otoloop.vcs import Repo
+
+
+@task(retries=2, retry_delay_seconds=[10, 60], cache_policy=NO_CACHE)
+def freeze() -> None:
+    """A release of the approved items that wait; none, the last one stands."""
+    made = create(Settings().workspace, say=print)
+    print(f"Release {made['release']}: {made['counts']}" if made else "Nothing new is approved since the last release.")
 
 
 @task(task_run_name="{stage}", retries=2, retry_delay_seconds=[5, 60], cache_policy=NO_CACHE)
@@ -20,7 +29,9 @@ def reproduce(stage: str) -> None:
 def retrain(first: str | None = None, last: str | None = None, new_items: int = 0) -> State:
     """Run a cycle, or its stages from `first` to `last` so that one pool prepares and another trains."""
     workspace, reason = Settings().workspace, f"{new_items} new items" if new_items else "on schedule"
-    names = cycle.stage_names(workspace, first, last)
+    names = stage_names(workspace, first, last)
+    if first is None:
+        freeze()
     with Repo(workspace).lease(wait_s=600, purpose="a cycle"):
         begun = cycle.begin(workspace, reason=reason) if first is None else cycle.take_over(workspace)
         print(f"Cycle {begun.cycle}: {begun.start}. Stages: {', '.join(names)}.")

@@ -20,6 +20,7 @@ from otoloop.pipeline import PIPELINE, results, stage_names
 from otoloop.release.cycle import CHAMPION, PATH, SUITES, write_cycle
 from otoloop.vcs import Repo
 
+RELEASE = "release"
 REPORT = "gate/report.json"
 SCORES = "metrics/scores.json"
 # What may change without making another cycle of it
@@ -60,6 +61,7 @@ def begin(workspace: Path, *, reason: str = "", owner: str = "") -> Begun:
     """
     repo = Repo(workspace)
     require_own_changes(repo)
+    _fetch(repo)
     earlier = _inputs(workspace)
     _write_inputs(workspace, reason, owner)
     now = _inputs(workspace) or {}
@@ -72,6 +74,13 @@ def begin(workspace: Path, *, reason: str = "", owner: str = "") -> Begun:
             begun = Begun(before.cycle, "nothing new") if done else before
     repo.commit(_input_files(repo), f"Start cycle {begun.cycle}: {reason or 'as asked'}")
     return begun
+
+
+def _fetch(repo: Repo) -> None:
+    """What the inputs speak of must lie here: on a fresh clone it does not yet."""
+    for name in (RELEASE, SUITES):
+        if (repo.workspace / f"{name}.dvc").is_file() and not (repo.workspace / name).is_dir():
+            repo.dvc_pull(name)
 
 
 def take_over(workspace: Path) -> Begun:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from otoloop.commands.output import say
 from otoloop.demo import honesty, runs
 from otoloop.demo.site import LAST_WAVE, folder_of, send
-from otoloop.demo.tour import Demo, need
+from otoloop.demo.tour import Demo
 from otoloop.errors import OtoloopError
 from otoloop.outs import read_json, read_jsonl
 from otoloop.params import load_params
@@ -109,8 +109,14 @@ def _person_reviews(demo: Demo) -> bool:
 
 def release(demo: Demo) -> str:
     """`otoloop release create`."""
-    need("otoloop.release.create", "freezing a release")
-    return ""
+    from otoloop.release.create import create
+
+    require_approved(demo)
+    made = create(demo.workspace, say=lambda line: say(f"   | {line}"))
+    if made is None:
+        return "Nothing new is approved since the last release."
+    counts = ", ".join(f"{c['items']} items of {c['sessions']} recordings for {s}" for s, c in made["counts"].items())
+    return "\n".join([f"{made['tag']} at {made['commit'][:10]}: {counts}.", *made["warnings"]])
 
 
 def retrain(demo: Demo) -> str:
@@ -174,7 +180,7 @@ def catalogue(demo: Demo) -> Catalog:
     return catalog.open_workspace(demo.workspace, Settings().database_url)
 
 
-def require_training_data(demo: Demo) -> None:
+def require_approved(demo: Demo) -> None:
     """Refuse to go on without anything approved.
 
     Raises:
