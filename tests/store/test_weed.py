@@ -18,7 +18,8 @@ from otoloop import store
 from otoloop.errors import OtoloopError
 from otoloop.store.failures import StoreError
 from otoloop.store.weed import credentials, start_weed, stop_weed
-from otoloop.workspace.state import load, running
+from otoloop.workspace.processes import Plan, start
+from otoloop.workspace.state import Part, load, running
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_starting_twice_is_starting_once_and_a_restart_keeps_address_and_data(ho
     client.ensure_buckets()
     client.put("audio", "k", b"1")
     stop_weed(home)
-    assert not psutil.pid_exists(first.pid) and running(home, "s3") is None
+    assert not first.alive() and running(home, "s3") is None
     with pytest.raises(OtoloopError, match="does not run"):
         store.connect(home)
     again = start_weed(home)
@@ -120,3 +121,18 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     finally:
         stop_weed(tmp_path)
         subprocess.run(["umount", disk], check=True)
+
+
+def test_a_port_taken_in_the_moment_between_looking_and_starting_costs_one_attempt(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[socket.socket] = []
+
+    def grab_first(workspace: Path, plan: Plan) -> Part:
+        if not taken:
+            taken.append(socket.create_server(("127.0.0.1", plan.ports["master"])))
+        return start(workspace, plan)
+
+    monkeypatch.setattr("otoloop.store.weed.start", grab_first)
+    assert start_weed(home).ports["master"] != taken[0].getsockname()[1]
+    taken[0].close()

@@ -20,7 +20,7 @@ from otoloop.settings import state_dir
 from otoloop.store.connection import embedded
 from otoloop.store.failures import StoreError
 from otoloop.store.s3 import ObjectStore
-from otoloop.workspace.ports import GRPC_OFFSET, choose, require
+from otoloop.workspace.ports import GRPC_OFFSET, choose, is_free, require
 from otoloop.workspace.processes import Plan, start, stop
 from otoloop.workspace.state import LOOPBACK, Part, load, running
 
@@ -58,13 +58,13 @@ def start_weed(workspace: Path, *, port: int | None = None) -> Part:
         return part
     if port:
         require(port, "the S3 server")
-    for attempt in range(ATTEMPTS):
-        ports = _ports(workspace, port, fresh=attempt > 0)
+    for attempt in range(1, ATTEMPTS + 1):
+        ports = _ports(workspace, port, fresh=attempt > 1)
         try:
             return start(workspace, _plan(workspace, ports))
-        except OtoloopError as err:
-            # another process may take a port between our look and the server's bind: choose others
-            if "address already in use" not in err.message or attempt == ATTEMPTS - 1:
+        except OtoloopError:
+            # somebody may take a port between our looking and the server's start: choose others
+            if attempt == ATTEMPTS or all(is_free(number) for number in ports.values()):
                 raise
     raise AssertionError("unreachable")
 
