@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from otoloop.demo.asking import parts
 from otoloop.demo.tour import Demo, Timing
 from otoloop.outs import replacing, write_json
 
@@ -34,7 +35,7 @@ def page(demo: Demo) -> str:
         loader=jinja2.PackageLoader("otoloop.demo", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    env.filters |= {"percent": percent}
+    env.filters |= {"percent": percent, "parts": parts}
     return env.get_template("report.html").render(
         r=demo.report, facts=demo.facts, timings=demo.timings, missing=demo.missing, words=VERDICT_WORDS,
         models=MODELS, seed=demo.seed, asked=demo.ask, machine=f"{os.cpu_count()} cores, {platform.system()}",

@@ -83,7 +83,9 @@ def _download(name: str, revision: str) -> Path:
 
 def _load(folder: Path, name: str, revision: str, device: str, dtype: torch.dtype) -> Base:
     from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     if not any(folder.glob("*.safetensors")):
         raise OtoloopError(f"No *.safetensors weights in {folder}.", "Only safetensors are loaded; convert the weights first.")
     processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
