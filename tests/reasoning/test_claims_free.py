@@ -42,12 +42,31 @@ CASES = [
     ("衝撃音は認められず、音量は一定。", [("impulsive", False), ("steady", True)]),
     ("100ヘルツのうなりと2.9キロヘルツの音", [("hum_hz", 100), ("tone_hz", 2900)]),
     ("高域が優勢", [("band", "high")]),
+    ("エネルギーの大部分は高域にある。", [("band", "high")]),
+    ("衝撃音は聞こえないが、3kHz付近に笛のような音がある。", [("impulsive", False), ("tone_hz", 3000)]),
+    ("a hum at 100 Hz and its harmonics (200, 300 and 400 Hz)",
+     [("hum_hz", 100), ("tone_hz", 200), ("tone_hz", 300), ("tone_hz", 400)]),
+    ("impacts at a rate of roughly one hundred and seven per second", [("impulse_rate_hz", 107)]),
+    ("The tone wavers between 2.8 and 3.0 kHz.", [("tone_hz", 2900)]),
+    ("107 impacts/s at 24.7 rev/s", [("impulse_rate_hz", 107), ("shaft_hz", 24.7)]),
+    ("The speed is 1480.", [("speed_rpm", 1480)]),
+    ("As expected, impacts come 150 times a second.", [("impulse_rate_hz", 150)]),
+    ("If I listen closely, impacts come 150 times a second.", [("impulse_rate_hz", 150)]),
+    ("I could hear impacts 150 times a second.", [("impulse_rate_hz", 150)]),
+    ("The ratio of 4.33 is closest to the outer race order (4.32), not the inner race order (6.68).",
+     [("impacts_per_turn", 4.33), ("nearest_order", "outer_race_order"), ("outer_race_order", 4.32),
+      ("inner_race_order", 6.68)]),
+    ("The low-frequency hiss dominates; the level fluctuates.", [("band", "low"), ("steady", False)]),
+    ("Impacts come 107.0 times a second, 2.5 % above the expected 104.4 times a second.", [("impulse_rate_hz", 107)]),
 ]  # fmt: skip
 
 NOTHING = [
     "The sound was sampled at 16 kHz.",
     "If it were an outer race defect, impacts would come 88 times a second.",
     "Listen for impacts and tones.",
+    "もし外輪なら、衝撃は毎秒88回のはず。",
+    "It was recorded at 48 kHz.",
+    "A rumble below 200 Hz.",
     "<PLANNING>Check for impacts, a hum and tones.</PLANNING>",
     "The machine shows valve knock.",
     "a scrape once a turn",
@@ -73,6 +92,11 @@ def rounded(value):
 @pytest.mark.parametrize("text", NOTHING)
 def test_what_is_no_claim_about_this_sound_is_left_alone(text):
     assert extract(text) == []
+
+
+def test_both_halves_of_a_correction_are_read():
+    first, second = extract("The tone is not at 2.9 kHz but at 3.3 kHz.")
+    assert (first.negated, first.value, second.negated, second.value) == (True, 2900, False, 3300)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from otoloop.reasoning.items import LETTERS
-from otoloop.reasoning.terms import affirmed, named
+from otoloop.reasoning.terms import Named, affirmed, named
 from otoloop.reasoning.vocab import by_name, faults, find_fault
 from otoloop.records import Finding, Item, Trace
 
@@ -16,6 +16,14 @@ _LETTER_LEAK = re.compile(
     r"答えは)\s*\(?([a-h])",
     re.IGNORECASE,
 )
+
+_CONCLUDES = re.compile(
+    r"\b(?:points? to|fits|speaks for|indicates?|suggests?|so it is|therefore|hence|must be|means|"
+    r"this is|it is|matches|shows|"
+    r"consistent with|typical of|conclude\w*)\b[^.;,]*$",
+    re.IGNORECASE,
+)
+_CONCLUDES_JA = re.compile(r"(?:を示|に合|に一致|であ|と判断|が疑|と考え)")
 
 
 def said(response: str, item: Item | None) -> tuple[str | None, str | None]:
@@ -84,7 +92,7 @@ def _follows(text: str, trace: Trace, fault: str, span: tuple[int, int]) -> Iter
         named_there = ", ".join(sorted(faults()[f].en for f in summed)) or "no fault"
         yield _mismatch(f"The response “{trace.response}” does not follow from the summary, which names {named_there}.",
                         trace.response, span, fault, named_there)  # fmt: skip
-    reasoned = {n.fault for n in named(trace.reasoning) if not n.denied}
+    reasoned = {n.fault for n in named(trace.reasoning) if not n.denied and _concluded(trace.reasoning, n)}
     if reasoned and fault not in reasoned:
         names = ", ".join(sorted(faults()[f].en for f in reasoned))
         yield _mismatch(
@@ -94,6 +102,12 @@ def _follows(text: str, trace: Trace, fault: str, span: tuple[int, int]) -> Iter
             fault,
             names,
         )
+
+
+def _concluded(text: str, name: Named) -> bool:
+    """Whether the text ends up with this fault instead of merely comparing with it."""
+    before, after = text[max(0, name.start - 60) : name.start], text[name.end : name.end + 8]
+    return bool(_CONCLUDES.search(before) or _CONCLUDES_JA.match(after))
 
 
 def gold_leak(text: str, trace: Trace, item: Item | None) -> Iterator[Finding]:

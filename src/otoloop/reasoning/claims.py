@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from otoloop.reasoning.context import Known, Topic, classify, topics
+from otoloop.reasoning.context import Known, classify
 from otoloop.reasoning.events import Event, blank, events
 from otoloop.reasoning.negation import denied, supposed
 from otoloop.reasoning.numbers import Mention, mentions, plain
 from otoloop.reasoning.phrases import BANDS, FLAGS, HEARD, NUMERIC
+from otoloop.reasoning.topics import Topic, topics
 from otoloop.records import Claim
 
 UNITS: Mapping[str, str] = {

@@ -6,43 +6,13 @@ without any, a number in a list is what the one before it was.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 from otoloop.reasoning.numbers import Mention
+from otoloop.reasoning.topics import Topic, clause, sentence
 
-# topic: words that announce it. Topics starting with "-" are read so that their numbers are left alone.
-_TOPICS: tuple[tuple[str, str], ...] = (
-    ("-ignored", r"sampl\w*|nyquist|bandwidth|resolution|cut-?off|side-?bands?|spac(?:ed|ing)|window|harmonics? of|"
-                 r"multiples? of|サンプリング|側波帯|分解能|帯域幅"),
-    ("-resonance", r"resonan\w*|ring(?:s|ing)? (?:at|near|around)|共振"),
-    ("centroid", r"centroid|重心"),
-    ("energy", r"energy|bands?\b|エネルギー|帯域|[低中高]域"),
-    ("mesh", r"mesh\w*|gmf|tooth[- ]pass\w*|か?み合い|噛合"),
-    ("mains", r"mains|supply frequency|line frequency|power line|grid|電源周波数|商用"),
-    ("outer", r"outer[- ](?:race|ring)|bpfo|外輪"),
-    ("inner", r"inner[- ](?:race|ring)|bpfi|内輪"),
-    ("ball", r"ball|roll(?:ing|er)[- ]element|bsf|転動体"),
-    ("impulse", r"impacts?|impulses?|hits?|hitting|strik(?:es?|ing)|knock(?:s|ing)?|clicks?|bangs?|blows?|hammer\w*|"
-                r"taps?|tapping|ticks?|pulses?|bursts?|shocks?|thuds?|thumps?|transients?|インパクト|衝撃音?|打撃|打音|叩"),
-    ("modulation", r"swell\w*|modulat\w*|beat(?:s|ing)?|fluctuat\w*|throb\w*|pulsat\w*|pulsing|waver\w*|warbl\w*|"
-                   r"wax\w*|ris(?:es|ing) and fall\w*|うね\w|変調|揺ら|脈動|強弱"),
-    ("hum", r"hum(?:s|ming)?|buzz\w*|うなり|ハム音?"),
-    ("shaft", r"shaft|rotation\w*|turn(?:s|ing)|revol(?:ution|v)\w*|spin\w*|rotat\w*|rotor|running speed|軸(?!受)|"
-              r"回転(?!数|速度)"),
-    ("speed", r"speed|回転数|回転速度"),
-    ("vibration", r"vibrat\w*|振動"),
-    ("temperature", r"temperature|temp|hot|warm|温度"),
-    ("current", r"current|draws?|電流"),
-    ("peak", r"peak level|peak amplitude|peaks? (?:is|of|at|reach\w*) -|ピークレベル"),
-    ("level", r"level|loud\w*|rms|音量|レベル"),
-    ("tone", r"tones?|tonal|whistl\w*|whin(?:e|es|ing)|squeal\w*|siren|peaks?|lines?|pitch|fundamental|harmonics?|"
-             r"sinusoid\w*|component|純音|音程|ピーク|笛音|鳴き|音(?!量)"),
-)  # fmt: skip
-_TOPIC = re.compile(
-    "|".join(f"(?P<t{i}>(?<![a-z])(?:{p})(?![a-z]))" for i, (_, p) in enumerate(_TOPICS)), re.IGNORECASE
-)
-_ENDS = re.compile(r"[!?。;\n<>]|\.(?!\d)")
 _LIST = re.compile(
     r"\s*(?:,|and|or|/|、|と|や|&|,\s*and)\s*(?:at\s+)?(?:about\s+|near\s+|around\s+|約)?-?$", re.IGNORECASE
 )
@@ -62,35 +32,51 @@ _OTHER_COUNT = re.compile(r"blades?|teeth|tooth|scrap\w*|rubs?|vanes?|balls?|bol
 
 _KINDS: dict[str, dict[str, str]] = {
     "hz": {
-        "tone": "tone_hz", "impulse": "impulse_rate_hz", "modulation": "modulation_hz", "hum": "hum_hz",
+        "tone": "tone_hz",
+        "impulse": "impulse_rate_hz",
+        "modulation": "modulation_hz",
+        "hum": "hum_hz",
         "mesh": "gear_mesh_hz",
-        "shaft": "shaft_hz", "speed": "shaft_hz", "mains": "mains_hz", "centroid": "centroid_hz", "energy": "band",
-        "outer": "outer_race_hz", "inner": "inner_race_hz", "ball": "ball_hz",
+        "shaft": "shaft_hz",
+        "speed": "shaft_hz",
+        "mains": "mains_hz",
+        "centroid": "centroid_hz",
+        "energy": "band",
+        "outer": "outer_race_hz",
+        "inner": "inner_race_hz",
+        "ball": "ball_hz",
     },
     "per_s": {
-        "impulse": "impulse_rate_hz", "modulation": "modulation_hz", "shaft": "shaft_hz", "speed": "shaft_hz",
-        "outer": "outer_race_hz", "inner": "inner_race_hz", "ball": "ball_hz", "level": "modulation_hz",
+        "impulse": "impulse_rate_hz",
+        "modulation": "modulation_hz",
+        "shaft": "shaft_hz",
+        "speed": "shaft_hz",
+        "outer": "outer_race_hz",
+        "inner": "inner_race_hz",
+        "ball": "ball_hz",
+        "level": "modulation_hz",
     },
     "per_min": {"impulse": "impulse_rate_hz", "shaft": "speed_rpm", "speed": "speed_rpm"},
     "per_turn": {
-        "impulse": "impacts_per_turn", "outer": "outer_race_order", "inner": "inner_race_order", "ball": "ball_order",
+        "impulse": "impacts_per_turn",
+        "outer": "outer_race_order",
+        "inner": "inner_race_order",
+        "ball": "ball_order",
     },
-    "none": {"outer": "outer_race_order", "inner": "inner_race_order", "ball": "ball_order",
-             "impulse": "impulse_rate_hz"},
+    "none": {
+        "ratio": "impacts_per_turn",
+        "speed": "speed_rpm",
+        "temperature": "temperature_c",
+        "outer": "outer_race_order",
+        "inner": "inner_race_order",
+        "ball": "ball_order",
+        "impulse": "impulse_rate_hz",
+    },
     "dbfs": {"peak": "peak_dbfs", "level": "rms_dbfs"},
     "db": {"level": "rms_dbfs"},
-}  # fmt: skip
+}
 _ONLY = {"rpm": "speed_rpm", "mm_s": "vibration_rms_mm_s", "ampere": "current_a"}
 _DEFAULT = {"hz": "tone_hz", "per_turn": "impacts_per_turn", "dbfs": "rms_dbfs"}
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A word that announces what a number is about, and where it stands."""
-
-    name: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +87,6 @@ class Known:
     mention: Mention
     topic: Topic | None
     inherited: bool = False
-
-
-def topics(text: str) -> list[Topic]:
-    """All announcing words of ``text`` in order."""
-    return [Topic(_TOPICS[int(str(m.lastgroup)[1:])][0], m.start(), m.end()) for m in _TOPIC.finditer(text)]
-
-
-def sentence(text: str, at: int) -> tuple[int, int]:
-    """Bounds of the sentence around ``at``; tags, semicolons and full stops end one."""
-    start = max((m.end() for m in _ENDS.finditer(text, 0, at)), default=0)
-    end = _ENDS.search(text, at)
-    return start, end.start() if end else len(text)
 
 
 def classify(
@@ -147,9 +121,11 @@ def _candidates(
     behind = [t for t in found if end <= t.start < right]
     close = [t for t in behind if _ADJACENT.fullmatch(text[end : t.start])][:1]
     ahead = [t for t in reversed(found) if left <= t.start and t.end <= start]
-    # between commas the words after a number belong to it; "X at 5 Hz and a Y" does not reach Y
-    later = [] if ahead else [t for t in behind if not re.search(r"\b(?:and|with|but)\b|[,、]", text[end : t.start])]
-    return [*inside, *close, *ahead, *later]
+    # words after a number belong to it where no "and" stands between and its own clause has none before it
+    opens, _ = clause(text, start, left, right)
+    here = [t for t in ahead if t.start >= opens]
+    later = [] if here else [t for t in behind if not re.search(r"\b(?:and|with|but)\b|[,、]", text[end : t.start])]
+    return [*inside, *close, *here, *later, *(t for t in ahead if t not in here)]
 
 
 def _fits(text: str, mention: Mention, topic: Topic) -> bool:
@@ -160,9 +136,11 @@ def _fits(text: str, mention: Mention, topic: Topic) -> bool:
         return _bare(text, mention, topic, between)
     if mention.unit == "per_turn" and topic.name == "impulse":
         return not _OTHER_COUNT.search(mention.noun)
-    # "ringing impacts near 3.2 kHz" tells where they ring, not how often they come
     rings = mention.value >= 1000 and re.search(r"khz|キロ|\bring", text[max(0, start - 40) : end], re.IGNORECASE)
-    return not (mention.unit == "hz" and topic.name == "impulse" and rings)
+    if mention.unit != "hz":
+        return True
+    # "ringing impacts near 3.2 kHz" tells where they ring, "wavers between 2.8 and 3 kHz" of what it is a wavering
+    return not (topic.name == "impulse" and rings) and not (topic.name == "modulation" and mention.value > 100)
 
 
 def _bare(text: str, mention: Mention, topic: Topic, between: str) -> bool:
@@ -174,6 +152,8 @@ def _bare(text: str, mention: Mention, topic: Topic, between: str) -> bool:
         )
     if topic.name == "impulse":
         return bool(_RATE_WORD.search(between)) and mention.value >= 1
+    if topic.name in ("ratio", "speed", "temperature"):
+        return re.fullmatch(r"\s*(?:is|of|:|=)?\s*(?:about |roughly )?", between) is not None
     return bool(_ORDER_WORD.search(text[topic.start : mention.span[0]]))
 
 
@@ -200,7 +180,8 @@ def _inherited(text: str, mention: Mention, before: Known | None) -> Known | Non
 def _by_default(text: str, mention: Mention, near: list[Topic]) -> Known | None:
     """What a number of this unit means when no word tells: a lone frequency is a tone, unless its range is wide."""
     kind = _DEFAULT.get(mention.unit)
-    if kind == "tone_hz" and (near or mention.high > 8 * mention.low > 0):
+    wide = mention.high > 8 * mention.low or not math.isfinite(mention.low + mention.high)
+    if kind == "tone_hz" and (near or wide):
         return None
     counted = text[max(0, mention.span[0] - 20) : mention.span[0]] + mention.noun
     if kind == "impacts_per_turn" and (_OTHER_COUNT.search(counted) or mention.noun not in ("", "times")):

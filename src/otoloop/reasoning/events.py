@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from otoloop.reasoning.context import sentence
 from otoloop.reasoning.negation import denied, supposed
+from otoloop.reasoning.topics import sentence
 from otoloop.reasoning.vocab import faults
 
 
@@ -45,26 +45,20 @@ _UNSTEADY = re.compile(
     r"|音量は?(?:うねる|変動する|揺れる)",
     re.IGNORECASE,
 )
-_BAND_WORDS = {
-    "low": r"low(?:er|est|-frequency)?|bass|低",
-    "mid": r"mid(?:dle)?|medium|中",
-    "high": r"high(?:er|est|"
-    r"-frequency)?|upper|treble|高",
-}
 _BAND_EN = re.compile(
-    r"(?<![a-z])(?:most|energy|dominat\w*|dominant|strongest|loudest|concentrat\w*|mainly|mostly|prevail\w*|"
-    r"bulk)(?![a-z])",
+    r"(?<![a-z])(?:most|energy|dominat\w*|dominant|strongest|loudest|concentrat\w*|mainly|mostly|prevail\w*|bulk)(?![a-z])",
     re.IGNORECASE,
 )
 _BAND_NAME = re.compile(
-    "|".join(f"(?P<{k}>(?<![a-z])(?:{p.rsplit('|', 1)[0]})(?![a-z])[ -]?(?:frequency |frequencies |range |"
-             f"end )?(?P<n{k}>bands?|frequenc\\w+|range|end|region|part)?)"
-             for k, p in _BAND_WORDS.items()), re.IGNORECASE,
-)  # fmt: skip
+    r"(?<![a-z])(?:(?P<low>low(?:er|est)?)|(?P<mid>mid(?:dle)?|medium)|(?P<high>high(?:er|est)?|upper))"
+    r"(?P<what>[ -]?frequenc\w+(?: bands?| range| region)?|[ -](?:bands?|range|end|region|part)|[ -]energy)(?![a-z])",
+    re.IGNORECASE,
+)
 _BAND_JA = re.compile(
     r"(?P<band>[低中高])(?:い)?(?:音)?(?:域|周波|周波数)\w{0,3}?(?:が|に|は)[^。、]{0,10}?(?:強い|優勢|集中|支配|卓越|大きい)"
+    r"|エネルギー[^。、]{0,12}?(?P<more>[低中高])(?:い)?(?:音)?(?:域|周波|周波数)\w{0,3}?(?:に|が)[^。、]{0,6}?(?:ある|多い|偏)"
 )
-_BLOCK = re.compile(r"(?<![a-z])band:? (?P<band>low|mid|high)(?![a-z])", re.IGNORECASE)
+_BLOCK = re.compile(r"(?<![a-z])band:? (?P<band>low|mid|high)(?![a-z])(?P<more>)", re.IGNORECASE)
 _PLANNING = re.compile(r"<PLANNING>.*?(?:</PLANNING>|$)", re.DOTALL)
 _IRREGULAR = re.compile(r"(?:regular|periodic|even|repeating|repetitive|rhythmic)\s+$", re.IGNORECASE)
 
@@ -117,13 +111,13 @@ def _steadiness(text: str) -> Iterator[Event]:
 def _bands(text: str) -> Iterator[Event]:
     """A band is claimed as the strongest only where a word such as "most" or "dominates" says so."""
     for match in (*_BAND_JA.finditer(text), *_BLOCK.finditer(text)):
-        name = match["band"].lower()
+        name = (match["band"] or match["more"]).lower()
         yield Event("band", {"低": "low", "中": "mid", "高": "high"}.get(name, name), *match.span())
     for word in _BAND_EN.finditer(text):
         left, right = sentence(text, word.start())
         found = _nearest_band(text, word.start(), left, right)
         if found is not None and not denied(text, *found.span()) and not supposed(text, word.start()):
-            kind = next(k for k in _BAND_WORDS if found[k])
+            kind = next(k for k in ("low", "mid", "high") if found[k])
             yield Event("band", kind, min(word.start(), found.start()), max(word.end(), found.end()))
 
 
@@ -132,9 +126,5 @@ def _nearest_band(text: str, at: int, left: int, right: int) -> re.Match[str] | 
     left = max(left, text.rfind(",", left, at) + 1)
     comma = text.find(",", at, right)
     right = comma if comma >= 0 else right
-    named = [
-        m
-        for m in _BAND_NAME.finditer(text, left, right)
-        if any(m[f"n{k}"] for k in _BAND_WORDS) or "energy" in text[left:right].lower()
-    ]
+    named = list(_BAND_NAME.finditer(text, left, right))
     return min(named, key=lambda m: abs(m.start() - at), default=None)

@@ -14,6 +14,7 @@ from otoloop.records import Evidence, Measured
 
 SILENT_DBFS = -70.0
 BAND_DB = 1.5
+HUM_HARMONICS = 6
 AUDIBLE_DB = 10.0
 # a level that swells this deep, this often, is not steady
 SWELL_DEPTH, SWELL_HZ = 0.3, (1.0, 20.0)
@@ -56,7 +57,9 @@ def facts_for(claim: Stated, evidence: Evidence, heard: bool = False) -> list[Fa
 
 def _candidates(kind: str, evidence: Evidence) -> list[Fact]:
     if kind == "tone_hz":
-        return _lines(evidence) + _single("f0_hz", evidence) + _single("hum_hz", evidence)
+        hum = _single("hum_hz", evidence)
+        combs = [Fact(k * float(h.value or 0), k * h.uncertainty) for h in hum for k in range(1, HUM_HARMONICS + 1)]
+        return _lines(evidence) + _single("f0_hz", evidence) + combs
     if kind == "hum_hz":
         return _single("hum_hz", evidence) or [f for f in _candidates("tone_hz", evidence) if float(f.value or 0) < 500]
     if kind in _RACES:

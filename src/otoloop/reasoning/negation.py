@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from otoloop.reasoning.context import sentence
+from otoloop.reasoning.topics import clause, sentence
 
 _DENY = re.compile(
-    r"\b(?:no|not|without|neither|nor|never|none of|absence of|lack(?:s|ing)?(?: of)?|free (?:of|from)|rules? out|"
+    r"\b(?:no|not|nothing|without|neither|nor|never|none of|absence of|lack(?:s|ing)?(?: of)?|free (?:of|from)|"
+    r"rules? out|"
     r"ruled out|ruling out|"
     r"rather than|instead of|unlike|excludes?|excluding|cannot hear|hardly any)\b|n't\b|\bnon-?$",
     re.IGNORECASE,
@@ -31,10 +32,22 @@ _ABSENT_JA = re.compile(
     r"認められない|認められず|見当たらない|存在しない|(?<![的一定])では?(?:ない|なく)|より(?:も)?、)"
 )
 _JOIN_JA = re.compile(r"[^。、;]{0,6}?(?:も|や|と|、)[^。;]{0,10}?もない")
+# what a clause supposes ("impacts would come ..."), and what a sentence only announces from here on ("listen for ...")
 _SUPPOSE = re.compile(
-    r"\b(?:would|if|whether|should|could|might|expect(?:ed|s)?|listen for|look for|check for|search for|"
-    r"typical(?:ly)?|usually|in theory)\b|"
-    r"はず|であれば|ならば|もし|の場合",
+    r"\b(?:would|if|whether|should|might|in theory|could(?! (?:clearly |also |even )?(?:be heard|hear)))\b|"
+    r"はず|であれば|ならば|なら$|もし|の場合",
+    re.IGNORECASE,
+)
+_ANNOUNCE = re.compile(r"\b(?:listen|look|check|search|watch) (?:for|whether|if)\b", re.IGNORECASE)
+_EXPECTED = re.compile(r"\bexpected(?: \w+){0,2} (?:of |at )?(?:about )?$|予想される[^、。]{0,8}$", re.IGNORECASE)
+
+# "normal running has no impacts", "outer race defects produce impacts": true of a kind of fault, not said of this sound
+_GENERIC = re.compile(
+    r"\s*(?:and |so |while |since |because |whereas )?(?!the\b|this\b|that\b|its?\b)"
+    r"(?:an? |any |every |most )?(?:[\w-]+ ){0,4}?"
+    r"(?:defects?|faults?|damage|wear|running|squeal|rattle|rub|hum|whine|cavitation|imbalance|leaks?|knock|_+)\s+"
+    r"(?:(?:usually|typically|normally|often) )?"
+    r"(?:has|have|produces?|makes?|causes?|creates?|generates?|gives?|shows?)\b",
     re.IGNORECASE,
 )
 
@@ -66,6 +79,9 @@ def _denied_after(tail: str) -> bool:
 
 
 def supposed(text: str, at: int) -> bool:
-    """Whether the sentence around ``at`` speaks of what would or should be rather than of what is."""
+    """Whether the clause around ``at`` speaks of what would be, or the sentence only announces what to look for."""
     left, right = sentence(text, at)
-    return _SUPPOSE.search(text, left, right) is not None
+    if _ANNOUNCE.search(text, left, at) or _EXPECTED.search(text, left, at):
+        return True
+    start, end = clause(text, at, left, right)
+    return _SUPPOSE.search(text[start:end]) is not None or _GENERIC.match(text[start:end]) is not None

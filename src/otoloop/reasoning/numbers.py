@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from otoloop.reasoning.spelt import SPELT, value_of
+
 UnitClass = Literal[
     "hz", "per_s", "per_min", "per_turn", "rpm", "dbfs", "db", "mm_s", "celsius", "ampere", "period", "none", "skip"
 ]
@@ -44,16 +46,8 @@ _DIGITS = (
 )
 _DECIMAL_COMMA = r"\d+,\d{1,2}(?=\s*(?:k?hz|khz|rpm|times|per|/s|mm|db|a\b|°|c\b))"
 _NUMBER = re.compile(rf"(?<![a-z0-9_.,])(?:{_DECIMAL_COMMA}|{_DIGITS})(?!\d)", re.IGNORECASE)
-_WORDS = {
-    "once": 1, "twice": 2, "thrice": 3, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
-    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20,
-    "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "eighty": 80, "a hundred": 100, "one hundred": 100,
-    "a dozen": 12, "two hundred": 200,
-}  # fmt: skip
-_WORD = re.compile(r"(?<![a-z])(" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")(?![a-z])", re.IGNORECASE)
-
 _PER = r"(?:per|a|an|each|every|in (?:each|every|one|a)|for (?:each|every))"
-_NOUN = r"(?P<noun>(?:[a-z][a-z'-]*\s+){0,4}?)"
+_NOUN = r"(?P<noun>(?:[a-z][a-z'-]*\s+){0,4}?(?:[a-z]+(?=/))?)"
 _SEC, _MIN = r"s(?:ec(?:ond)?s?)?", r"min(?:ute)?s?"
 _TURN = r"(?:shaft |full |complete )?(?:turn|rev(?:olution)?|rotation)s?"
 # first match wins; the factor brings the number to the unit of its class
@@ -62,13 +56,14 @@ _UNITS: tuple[tuple[str, UnitClass, float], ...] = (
     (r"\s*(?:k\s?hz|kilohertz|キロヘルツ|㎑)(?![a-z])", "hz", 1000),
     (r"\s*-?(?:hz|hertz|ヘルツ|㎐|cycles?\s*(?:per |a |/)\s*s(?:ec(?:ond)?)?)(?![a-z])", "hz", 1),
     (r"\s*k\s?rpm\b", "rpm", 1000),
-    (r"\s*(?:rpm|r/min|rev/min|u/min|min(?:-1|⁻¹)|回転/分|回転毎分)(?![a-z])", "rpm", 1),
+    (r"\s*(?:rpm|r/min|rev/min|u/min|min(?:\^?-1|⁻¹)|回転/分|回転毎分)(?![a-z])", "rpm", 1),
     (r"\s*(?:mm/s(?:ec)?|㎜/s|mm毎秒|ミリ毎秒|(?:mm|millimet(?:er|re)s?)\s+(?:per|a)\s+second)(?![a-z])", "mm_s", 1),
     (r"\s*db\s?fs(?![a-z])", "dbfs", 1),
     (r"\s*(?:db|decibels?|デシベル)(?![a-z])", "db", 1),
     (r"\s*(?:°\s?c|℃|deg(?:rees?|\.)?\s?(?:celsius|centigrade|c)|(?-i:C)|celsius|degrees)(?![a-z])|"
      r"\s*度(?![数合目])", "celsius", 1),
     (r"\s*(?:(?-i:A)|amps?|amperes?|アンペア)(?![a-z])", "ampere", 1),
+    (r"\s*rps(?![a-z])", "per_s", 1),
     (rf"\s*{_NOUN}(?:{_PER}\s+|/\s*){_SEC}(?![a-z])|\s*(?:回|回転)?(?:/|毎)秒", "per_s", 1),
     (rf"\s*{_NOUN}(?:{_PER}\s+|/\s*){_MIN}(?![a-z])|\s*回(?:/|毎)分", "per_min", 1),
     (rf"\s*{_NOUN}(?:{_PER}\s+(?:single )?|/\s*){_TURN}(?![a-z])", "per_turn", 1),
@@ -96,6 +91,7 @@ _BELOW = re.compile(
 _ABOVE_AFTER, _BELOW_AFTER = re.compile(r"\s*(?:以上|超|を超え)"), re.compile(r"\s*(?:以下|未満|を下回)")
 _PLUS_MINUS = re.compile(rf"\s*(?:±|\+/-|\+-|plus or minus)\s*({_DIGITS})", re.IGNORECASE)
 _TO = re.compile(r"\s*(?:-|~|to|through|から)\s*(?:about\s+|約)?", re.IGNORECASE)
+_AMONG, _KILO = re.compile(r"\s*(?:,|,?\s*and|or|、|と|や)\s*", re.IGNORECASE), re.compile(r"k|キロ|㎑", re.IGNORECASE)
 _UPPER = re.compile(_DIGITS, re.IGNORECASE)
 _AND = re.compile(r"\s*(?:and|と)\s*(?:about\s+)?", re.IGNORECASE)
 _BETWEEN = re.compile(r"between\s+(?:about\s+)?$", re.IGNORECASE)
@@ -126,12 +122,25 @@ def plain(text: str) -> str:
 
 def mentions(text: str) -> Iterator[Mention]:
     """Every number of ``text`` (already ``plain``) from left to right; a range is one mention."""
-    at = 0
+    at, rows = 0, []
     while (match := _NUMBER.search(text, at)) is not None:
         found, at = _read(text, match)
         if found is not None:
-            yield found
+            rows.append(found)
+    yield from _shared(text, rows)
     yield from _worded(text)
+
+
+def _shared(text: str, rows: list[Mention]) -> list[Mention]:
+    """Give the numbers of ``200, 300 and 400 Hz`` the unit that stands behind the last."""
+    out = list(rows)
+    for i in range(len(rows) - 2, -1, -1):
+        gap = text[rows[i].span[1] : rows[i + 1].span[0]]
+        if rows[i].unit == "none" and out[i + 1].unit == "hz" and _AMONG.fullmatch(gap):
+            factor = 1000.0 if _KILO.search(text[out[i + 1].span[0] : out[i + 1].span[1]]) else 1.0
+            value = rows[i].value * factor
+            out[i] = replace(rows[i], value=value, low=rows[i].low * factor, high=rows[i].high * factor, unit="hz")
+    return out
 
 
 def _read(text: str, match: re.Match[str]) -> tuple[Mention | None, int]:
@@ -234,9 +243,9 @@ def _as_rate(text: str, mention: Mention) -> Mention:
 
 def _worded(text: str) -> Iterator[Mention]:
     """``twice a second``, ``three times per turn``: number words count only where a rate follows."""
-    for match in _WORD.finditer(text):
+    for match in SPELT.finditer(text):
         unit, _, end, noun = _unit(text, match.end(), match.start())
         if unit in ("per_s", "per_turn") and end > match.end():
-            value = float(_WORDS[match.group(1).lower()])
+            value = value_of(match.group())
             mention = Mention(value=value, low=value, high=value, unit=unit, span=(match.start(), end), noun=noun)
             yield _bounded(text, mention)
