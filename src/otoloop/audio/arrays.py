@@ -46,6 +46,11 @@ def amax(x: Array, xp: Xp, keepdims: bool = False) -> Array:
     return xp.amax(x, -1, keepdims) if is_torch(xp) else np.max(x, axis=-1, keepdims=keepdims)
 
 
+def amin(x: Array, xp: Xp) -> Array:
+    """Smallest value along the last axis."""
+    return -amax(-x, xp)
+
+
 def pick(x: Array, index: Array, xp: Xp) -> Array:
     """Values of ``x`` [..., F] at ``index`` [...]: one per row."""
     if is_torch(xp):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otoloop.audio.arrays import Array, Xp, amax, comb_score, const, decibel, frames, parabola, pick, prominence
+from otoloop.audio.arrays import Array, Xp, amax, amin, comb_score, const, decibel, frames, parabola, pick, prominence
 from otoloop.audio.lines import nearest_peak
 from otoloop.audio.spectrum import RATE
 
@@ -18,6 +18,7 @@ SWELL_BANDS_HZ = ((30, 300, 4.5), (500, 8000, 40.0))
 """Bands in which modulation is sought, and up to what rate: in the lowest, faster beats are just rotor harmonics."""
 FAST_RATE, SLOW_RATE = 4000, 200
 CAP_DB = 14.0
+BUMP_DB = 7.0
 
 
 def high_passed(full: Array, n: int, cut_hz: float, xp: Xp) -> Array:
@@ -109,15 +110,15 @@ def _comb(env: Array, env_rate: float, seconds: float, top: float, xp: Xp) -> di
 def _true_spacing(db: Array, lines: Array, rate: Array, df: float, xp: Xp) -> Array:
     """Correct a comb found at a multiple or at a part of its spacing by the levels of its lines.
 
-    A third (fifth) of the rate is right when every line between stands as high. A multiple m is right when line m,
-    and line 2m again, stands above both its neighbours: the others are then sidebands, or two kinds of impact in turn
-    (a rolling element strikes both races).
+    A third (fourth, ...) of the rate is right when every line between stands as high. A multiple m is right when line m
+    and line 2m stand above those around them: the others are then sidebands, or two kinds of impact in turn (a rolling
+    element strikes both races).
     """
 
     def level(at: Array) -> Array:
         return pick(db, nearest_peak(lines, at / df, xp)[0], xp)
 
-    for part in (3, 5):
+    for part in range(3, 9):
         weakest = level(rate / part)
         for k in range(2, part):
             weakest = xp.minimum(weakest, level(k * rate / part))
@@ -136,16 +137,27 @@ def _centre(db: Array, rate: Array, df: float, xp: Xp) -> Array:
 
 
 def _multiple(lines: Array, db: Array, rate: Array, df: float, xp: Xp) -> Array:
-    """Find the smallest multiple m in 2..8 whose lines m and 2m stand above both their neighbours, else 1."""
-    found = [nearest_peak(lines, k * rate / df, xp) for k in range(1, 18)]
+    """Find the smallest multiple m in 2..8 that the comb truly has, else 1.
+
+    For m = 2, 3 the lines m and 2m stand above their neighbours. From m = 3 on it is also enough that the lines fall
+    and rise again to m: a defect that turns through the load shows the turn's own lines first, then its impact rate.
+    """
+    found = [nearest_peak(lines, k * rate / df, xp) for k in range(1, 10)]
     level, height = [pick(db, at, xp) for at, _ in found], [h for _, h in found]
+
+    def above(k: int) -> Array:
+        return xp.minimum(level[k - 1] - level[k - 2], level[k - 1] - level[k])
+
     factor = 0.0 * rate + 1.0
     for m in range(8, 1, -1):
-        here = xp.minimum(level[m - 1] - level[m - 2], level[m - 1] - level[m])
-        again = xp.minimum(level[2 * m - 1] - level[2 * m - 2], level[2 * m - 1] - level[2 * m])
-        clear = (xp.minimum(height[m - 1], height[2 * m - 1]) > 9.0) & ((2 * m + 1) * rate < (db.shape[-1] - 2) * df)
-        stands = (here > (2.0 if m < 4 else 1.2)) & (again > (1.0 if m < 4 else 0.6))
-        factor = xp.where(stands & clear, 0.0 * factor + m, factor)
+        stands = 0.0 * rate > 1.0  # nowhere yet
+        if m < 4:
+            stands = stands | ((above(m) > 2.0) & (above(2 * m) > 1.0) & (height[2 * m - 1] > 9.0))
+        if m > 2:
+            rise = level[m - 1] - amin(xp.stack(level[1 : m - 1], -1), xp)
+            stands = stands | ((above(m) > 0.0) & (rise > BUMP_DB) & (height[m - 1] > 12.0))
+        inside = (2 * m + 1) * rate < (db.shape[-1] - 2) * df
+        factor = xp.where(stands & (height[m - 1] > 9.0) & inside, 0.0 * factor + m, factor)
     return factor
 
 
