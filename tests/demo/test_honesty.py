@@ -44,7 +44,11 @@ def test_what_became_as_intended_makes_no_difference() -> None:
 
 
 def test_every_surprise_is_named() -> None:
-    rows = [Row(1, "a.wav", "quarantined", reason_code="clipped"), Row(7, "z.wav", clip="Z"), Row(8, "s.json", "waiting", "note")]
+    rows = [
+        Row(1, "a.wav", "quarantined", reason_code="clipped"),
+        Row(7, "z.wav", clip="Z"),
+        Row(8, "s.json", "waiting", "note"),
+    ]
     found = differences([want(0, "a.wav"), want(1, "b.wav", "silent"), want(2, "s.json")], rows)
     assert [(d["key"], d["expected"], d["found"]) for d in found] == [
         ("a.wav", "admit", "clipped"),

@@ -41,7 +41,7 @@ def ask_each_new_kind(demo: Demo) -> str:
 
 
 def _choose(demo: Demo) -> list[Question]:
-    """The first sealed item of each kind left out of the base's teaching; with evidence, open and English if there is."""
+    """A sealed item of each kind left out of the base's teaching; with evidence, open and English if there is."""
     from otoloop.evaluate.suites import join_sealed
     from otoloop.reasoning.vocab import left_out_faults
 

@@ -1,0 +1,97 @@
+"""The tour around its steps: rooms, records, clean ends; and the real thing interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from otoloop.demo.tour import MARK, Demo, NotYetError, make_room, need, walk
+from otoloop.errors import OtoloopError
+from otoloop.workspace.processes import MARKER, marked
+
+OTOLOOP = [sys.executable, "-m", "otoloop"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    monkeypatch.setenv(MARKER, "")  # walk() sets it; here it must not outlive the test
+    (tmp_path / "site").mkdir()
+    return Demo(workspace=tmp_path / "site", seed=7, cycles=1, ask=False)
+
+
+def test_steps_are_timed_and_missing_parts_named(demo: Demo) -> None:
+    def missing(_: Demo) -> str:
+        need("otoloop.no_such_part", "a part of tomorrow")
+        return "never"
+
+    walk(demo, [("One: first", lambda _: "done")], [("Two: second", missing)], [])
+    assert [t.title for t in demo.timings] == ["One"]
+    assert demo.missing == ["a part of tomorrow"]
+    assert json.loads((demo.workspace / MARK).read_text())["step"] == "finished"
+
+
+def test_each_cycle_is_walked(demo: Demo) -> None:
+    demo.cycles, seen = 3, []
+
+    def step(d: Demo) -> str:
+        seen.append(d.cycle)
+        return ""
+
+    walk(demo, [], [("Turn", step)], [])
+    assert seen == [1, 2, 3]
+
+
+def test_what_was_started_ends_with_a_failing_step(demo: Demo) -> None:
+    def fail(d: Demo) -> str:
+        code = "import time; time.sleep(600)"
+        d.background.append(subprocess.Popen([sys.executable, "-c", code]))
+        raise OtoloopError("It broke.")
+
+    with pytest.raises(OtoloopError, match="It broke"):
+        walk(demo, [("Break", fail)], [], [])
+    assert demo.background[0].poll() is not None
+    assert json.loads((demo.workspace / MARK).read_text())["step"] == "Break"
+
+
+def test_a_part_that_is_there_is_imported() -> None:
+    assert need("otoloop.demo.tour", "the tour").walk is walk
+    with pytest.raises(NotYetError):
+        need("otoloop.nothing.at_all", "nothing")
+
+
+def test_only_a_demos_folder_is_cleared(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    assert "new folder" in make_room(folder)
+    (folder / ".otoloop").mkdir(parents=True)
+    (folder / "mine.txt").write_text("keep")
+    with pytest.raises(OtoloopError, match="is no demo's"):
+        make_room(folder)
+    assert (folder / "mine.txt").is_file()
+    (folder / MARK).write_text('{"step": "Intake: pull", "seed": 7}')
+    assert "was stopped at: Intake: pull. Starting clean" in make_room(folder)
+    assert not folder.exists()
+
+
+@pytest.mark.flow
+def test_an_interrupted_demo_leaves_no_process_and_the_next_starts_clean(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    command = [*OTOLOOP, "demo", "--yes", "--dir", str(folder)]
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while "== Deliver" not in log.read_text() and time.monotonic() < end:
+        time.sleep(0.2)
+    while len(marked(folder)) < 2 and time.monotonic() < end:  # S3 runs and `otoloop up` has begun with Prefect
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=90) == 130, log.read_text()
+    assert marked(folder) == []
+    assert "was stopped at: Deliver" in make_room(folder)
