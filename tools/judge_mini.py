@@ -174,13 +174,18 @@ def learn(model: Any, tokenizer: Any, device: str, log: Log, configs: Sequence[d
         {"new": 40, "known": 8, "lr": 5e-3, "rank": 32, "steps": 150, "per_clip": 2, "direct": 0.5},
     ]
     everything = [*taught_faults(), *left_out_faults()]
+    made: dict[tuple[int, int], Any] = {}
     for config in configs:
-        teach, test = site(77, config["new"], config["known"], device)
-        groups, tests = _render(teach, model, device), _render(test, model, device)
+        key = (config["new"], config["known"])
+        if key not in made:
+            teach, test = site(77, *key, device)
+            made[key] = _render(teach, model, device), _render(test, model, device)
+        groups, tests = made[key]
         rows: list[tuple[Lesson, torch.Tensor]] = []
         for scenes, facts, features in groups:
             lessons, clips = build(scenes, facts, everything, Mix(config.get("direct", 0.3), 0.6, 0.5, 0), 5, config.get("per_clip", 3))
-            rows += [(m, features[i]) for m, i in zip(lessons, clips, strict=True)]
+            times = config.get("boost", 1) if scenes is groups[0][0] else 1
+            rows += [(m, features[i]) for m, i in zip(lessons, clips, strict=True)] * times
         before = _test(model, tokenizer, tests, everything)
         began = time.monotonic()
         tuned = add_adapter(copy.deepcopy(model), rank=config["rank"], alpha=2 * config["rank"], seed=1)
@@ -212,7 +217,9 @@ def _fit(tuned: Any, tokenizer: Any, rows: list[tuple[Lesson, torch.Tensor]], co
         out = piece.lm(inputs_embeds=hidden, attention_mask=None, use_cache=False).last_hidden_state
         chosen = torch.cat([out[i, len(t.ids) - n - 1 : len(t.ids) - 1] for i, (t, n) in enumerate(zip(texts, sizes, strict=True))])
         wanted = torch.cat([torch.tensor(t.ids[-n:]) for t, n in zip(texts, sizes, strict=True)]).to(chosen.device)
-        loss = torch.nn.functional.cross_entropy(piece.head(chosen), wanted)
+        each = torch.nn.functional.cross_entropy(piece.head(chosen), wanted, reduction="none")
+        weight = torch.cat([_weights(tokenizer, m.target, n, config.get("focus", 1.0)) for (m, _), n in zip(picked, sizes, strict=True)]).to(each.device)
+        loss = (each * weight).sum() / weight.sum()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tuned.parameters(), 1.0)
@@ -221,6 +228,13 @@ def _fit(tuned: Any, tokenizer: Any, rows: list[tuple[Lesson, torch.Tensor]], co
         if step % 60 == 59:
             log(f"   step {step + 1} loss {loss.item():.4f}")
     return seen
+
+
+def _weights(tokenizer: Any, target: str, size: int, focus: float) -> torch.Tensor:
+    """Weight ``focus`` on every token from the reasoning on (a direct answer: all), 1 before."""
+    late = target[target.index("<REASONING>") :] if "<REASONING>" in target else target
+    n = len(tokenizer(late, add_special_tokens=False)["input_ids"])
+    return torch.cat([torch.ones(size - n), torch.full((n,), focus)])
 
 
 def _batches(sizes: list[int], batch: int, rng: random.Random) -> list[list[int]]:
@@ -243,6 +257,9 @@ def _test(model: Any, tokenizer: Any, tests: Any, pool: list[str]) -> dict[str, 
             texts = answers(model, tokenizer, lessons, [features[i] for i in clips])
             row = measures(lessons, texts, [str(scenes.fault[i]) for i in clips])
             out[f"{name} {form}"] = {k: row[k] for k in ("n", "named", "open_named", "choice_exact", "format")}
+            broken = [t for t in texts if not valid(t)][:2]
+            if broken:
+                print("   broken:", form, [b[-300:] for b in broken])
             if name == "new":
                 kinds = {str(scenes.fault[i]) for i in clips}
                 out[f"{name} {form}"]["by"] = {k: share([named(t) == k for t, i in zip(texts, clips, strict=True) if scenes.fault[i] == k]) for k in sorted(kinds)}
@@ -264,7 +281,7 @@ def main() -> None:
     processor.tokenizer.padding_side = "left"
     model = Qwen2AudioForConditionalGeneration.from_pretrained(args.weights, dtype=torch.float32).eval().requires_grad_(False).to(args.device)
     if args.learn:
-        learn(model, processor.tokenizer, args.device, print, args.configs)
+        learn(model, processor.tokenizer, args.device, lambda text: print(text, flush=True), args.configs)
     else:
         judge(model, processor.tokenizer, args.per_fault, args.device, print)
 

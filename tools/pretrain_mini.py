@@ -36,7 +36,6 @@ from otoloop.simulate.scenes import sample
 SECONDS = (2.0, 3.0, 4.0, 5.0)
 AUDIO_TEXT = "<|AUDIO|>"
 RESPONSE_WEIGHT = 4.0
-NOTE_EVERY = 9
 
 
 class Sounds(NamedTuple):
@@ -199,7 +198,7 @@ def train(args: argparse.Namespace, model: Any, tokenizer: Any, log: Any) -> Non
             queue = [(g, b) for g, (_, texts) in enumerate(groups) for b in batches(texts, args.batch, rng)]
             rng.shuffle(queue)  # type: ignore[arg-type]
             log(f"pass over the texts begins, {len(queue)} batches")
-        if step % NOTE_EVERY == NOTE_EVERY - 1:
+        if step % args.note_every == args.note_every - 1:
             note_queue = note_queue or batches(notes, args.batch, rng)
             texts, waves, label, rows = notes, None, None, note_queue.pop()
         else:
@@ -230,6 +229,8 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--aux", type=float, default=0.3)
     parser.add_argument("--japanese", type=float, default=0.15)
+    parser.add_argument("--note-every", type=int, default=9, help="every n-th step is a batch of text-only rows")
+    parser.add_argument("--init", type=Path, help="go on from these weights")
     parser.add_argument("--report", type=int, default=100)
     parser.add_argument("--workers", type=int, default=14)
     parser.add_argument("--seed", type=int, default=20)
@@ -250,13 +251,13 @@ def main() -> None:
     processor = AutoProcessor.from_pretrained(mini_path(), local_files_only=True)
     processor.tokenizer.padding_side = "left"
     model = build_mini(processor.tokenizer, args.seed)
-    if args.weights:
+    if args.weights or args.init:
         from transformers import Qwen2AudioForConditionalGeneration
 
-        model = Qwen2AudioForConditionalGeneration.from_pretrained(args.weights, dtype=torch.float32)
-        model.to(args.device)
-    else:
-        model.to(args.device)
+        model = Qwen2AudioForConditionalGeneration.from_pretrained(args.weights or args.init, dtype=torch.float32)
+        parts(model).tower.embed_positions.requires_grad_(False)
+    model.to(args.device)
+    if not args.weights:
         train(args, model, processor.tokenizer, log)
         model.half().save_pretrained(args.out, max_shard_size="14MB")
         model.float()

@@ -17,7 +17,7 @@ from otoloop.reasoning.evidence_text import block
 from otoloop.reasoning.items import LETTERS, make_item, option_lines, options
 from otoloop.reasoning.trace import format_trace
 from otoloop.reasoning.vocab import Fault, faults
-from otoloop.records import Evidence, Item
+from otoloop.records import Evidence, Item, Measured
 
 
 class Lesson(NamedTuple):
@@ -53,18 +53,41 @@ def lesson(clip: str, evidence: Evidence, fault: str, pool: Sequence[str], mix: 
 
 
 _NOTES = ("The note says: {word}.", "Log entry: {word}.", "A colleague wrote: {word}.")
+_THINK = "Think in <THINK>, answer in <RESPONSE>."
+_DIRECT = "Answer in <RESPONSE> without thinking."
 
 
 def note_lesson(rng: random.Random) -> Lesson:
-    """A text-only row: a note in other words, and the entry of the vocabulary that it means."""
+    """A text-only row: a note in other words, with what was heard written out, and the entry of the vocabulary that it means.
+
+    Every fault of the vocabulary occurs alike: from these rows the base knows the words for faults whose sound it never met.
+    """
     gold: Fault = rng.choice(list(faults().values()))
-    lang = "ja" if rng.random() < 0.15 else "en"
-    drawn = options(gold, list(faults()), rng.choice((3, 4, 5)), rng)
-    letter = LETTERS[drawn.index(gold)]
-    word = rng.choice((gold.name(lang), *gold.synonyms))
-    text = (
-        "<|im_start|>system\nAnswer in <RESPONSE> without thinking.<|im_end|>\n<|im_start|>user\n"
-        f"{rng.choice(_NOTES).format(word=word)} Which entry is meant?\n{option_lines([f.name(lang) for f in drawn])}"
-        "<|im_end|>\n<|im_start|>assistant\n"
-    )
-    return Lesson(text, target(f"<THINK></THINK><RESPONSE>{composer.answer_text(gold, lang, letter)}</RESPONSE>"), None)
+    lang, direct = ("ja" if rng.random() < 0.15 else "en"), rng.random() < 0.4
+    drawn = options(gold, list(faults()), rng.choice((3, 4, 5)), rng) if rng.random() < 0.6 else ()
+    letter = LETTERS[drawn.index(gold)] if drawn else None
+    note = rng.choice(_NOTES).format(word=rng.choice((gold.name(lang), *gold.synonyms)))
+    style = "direct" if direct else "cot"
+    trace = composer.compose(random_evidence(rng), gold, kind="audio_only", style=style, lang=lang, letter=letter, rng=rng)
+    lines = [f"Heard: {trace.caption}"] if trace.caption else []
+    lines += [f"{note} Which entry is meant?", *([option_lines([f.name(lang) for f in drawn])] if drawn else [])]
+    user = "\n".join(lines)
+    text = f"<|im_start|>system\n{_DIRECT if direct else _THINK}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
+    return Lesson(text, target(format_trace(trace)), None)
+
+
+_RANGES = {
+    "speed_rpm": (200, 3600), "shaft_hz": (3, 60), "impulse_rate_hz": (1, 300), "impacts_per_turn": (0.3, 12), "outer_race_order": (2, 8),
+    "inner_race_order": (4, 12), "ball_order": (3, 8), "gear_mesh_hz": (100, 2500), "hum_hz": (100, 121), "modulation_hz": (0.5, 40),
+    "rms_dbfs": (-60, -5), "vibration_rms_mm_s": (0.2, 20), "temperature_c": (15, 110), "current_a": (0.5, 60),
+}  # fmt: skip
+
+
+def random_evidence(rng: random.Random) -> dict[str, Measured]:
+    """Facts with random values and gaps, for rows and corpora in which only the wording matters."""
+    facts = {k: Measured(value=rng.uniform(*r), reliable=rng.random() < 0.6) for k, r in _RANGES.items()}
+    facts["tones"] = Measured(value=[{"f_hz": rng.uniform(60, 7800)} for _ in range(rng.randint(0, 3))], reliable=rng.random() < 0.7)
+    facts["band"] = Measured(value=rng.choice(("low", "mid", "high")), reliable=True)
+    facts["impulsive"] = Measured(value=rng.random() < 0.5, reliable=True)
+    facts["steady"] = Measured(value=rng.random() < 0.5, reliable=True)
+    return facts
