@@ -55,6 +55,7 @@ class ReleaseParams(_Section):
     shard_mb: float = Field(256, gt=0)
     max_label_share: float = Field(0.9, gt=0, le=1)
     general_items: int = Field(200, ge=0)
+    replay_items: int = Field(140, ge=0)
 
 
 class EncodeParams(_Section):
@@ -67,15 +68,17 @@ class TrainParams(_Section):
     """LoRA on the language model; only trace and response are supervised.
 
     ``balance``: 0 draws every item equally often, 1 every fault, so that rare and new ones count for more.
+    ``replay``: share of what is drawn that comes from inputs/replay, against forgetting.
     """
 
-    steps: int = Field(300, ge=1)
+    steps: int = Field(200, ge=1)
     batch: int = Field(12, ge=1)
     lr: float = Field(1e-3, gt=0)
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     warmup: float = Field(0.05, ge=0, lt=1)
     balance: float = Field(0.5, ge=0, le=1)
+    replay: float = Field(0.2, ge=0, lt=1)
     checkpoint_every: int = Field(50, ge=1)
     seed: int = 7
     threads: int = Field(2, ge=1)

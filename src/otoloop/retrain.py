@@ -17,7 +17,7 @@ from otoloop.errors import OtoloopError
 from otoloop.outs import read_json
 from otoloop.params import load_params
 from otoloop.pipeline import PIPELINE, results, stage_names
-from otoloop.release.cycle import CHAMPION, PATH, SUITES, write_cycle
+from otoloop.release.cycle import CHAMPION, PATH, REPLAY, SUITES, write_cycle
 from otoloop.vcs import Repo
 
 RELEASE = "release"
@@ -78,7 +78,7 @@ def begin(workspace: Path, *, reason: str = "", owner: str = "") -> Begun:
 
 def _fetch(repo: Repo) -> None:
     """What the inputs speak of must lie here: on a fresh clone it does not yet."""
-    for name in (RELEASE, SUITES):
+    for name in (RELEASE, SUITES, REPLAY):
         if (repo.workspace / f"{name}.dvc").is_file() and not (repo.workspace / name).is_dir():
             repo.dvc_pull(name)
 
@@ -113,8 +113,9 @@ def _write_inputs(workspace: Path, reason: str, owner: str) -> None:
         {"name": path.stem, "items": path.relative_to(workspace).as_posix(), "role": "guard"}
         for path in sorted((workspace / SUITES).glob("*.parquet"))
     ]
+    replay = [{"items": path.relative_to(workspace).as_posix()} for path in sorted((workspace / REPLAY).glob("*.parquet"))]
     base = describe(load_params(workspace / "params.yaml").base)
-    write_cycle(workspace, base=base, suites=suites, reason=reason, owner=owner)
+    write_cycle(workspace, base=base, suites=suites, replay=replay, reason=reason, owner=owner)
 
 
 def _put_back(workspace: Path, inputs: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ class Stage:
 
 
 STAGES: dict[str, Stage] = {
-    "validate": Stage("otoloop.quality.validate", "release"),
+    "validate": Stage("otoloop.release.validate", "release"),
     "encode": Stage("otoloop.train.encode", "encode"),
     "train": Stage("otoloop.train.stage", "train"),
     "answer": Stage("otoloop.evaluate.answer", "answer"),

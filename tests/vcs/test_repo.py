@@ -46,7 +46,7 @@ def test_data_goes_to_the_remote_is_verified_and_comes_back_in_a_clone(local: Re
     local.tag("release/1", "first")
     clone = local.clone("release/1", tmp_path / "clone")
     assert clone.head() == commit and clone.clean()
-    clone.dvc_pull()
+    clone.dvc_pull("release")
     assert (clone.workspace / "release" / "b").read_text(encoding="utf-8") == "b" * 10
 
 

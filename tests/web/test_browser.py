@@ -1,4 +1,4 @@
-"""A person's way through the page in Chromium: claim marks, keys, live check, playing, approving; all from one origin."""
+"""A person's way through the page in Chromium: claim marks, keys, live check, playing, approving."""
 
 import shutil
 import socket

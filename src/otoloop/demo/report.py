@@ -38,8 +38,16 @@ def page(demo: Demo) -> str:
     env.filters |= {"percent": percent, "parts": parts}
     return env.get_template("report.html").render(
         r=demo.report, facts=demo.facts, timings=demo.timings, missing=demo.missing, words=VERDICT_WORDS,
-        models=MODELS, seed=demo.seed, asked=demo.ask, machine=f"{os.cpu_count()} cores, {platform.system()}",
+        models=MODELS, links=_links(demo.workspace), seed=demo.seed, asked=demo.ask, machine=f"{os.cpu_count()} cores, {platform.system()}",
     )  # fmt: skip
+
+
+def _links(workspace: Path) -> dict[str, str]:
+    """Pages that lie beside this one."""
+    known = {"The gate's report": "gate/report.html", "Checks of the release": "work/validate/report.html"}
+    pages = {name: path for name, path in known.items() if (workspace / path).is_file()}
+    intakes = sorted((workspace / ".otoloop" / "reports").glob("intake-*.html"))
+    return pages | ({"Checks of the intake": intakes[0].relative_to(workspace).as_posix()} if intakes else {})
 
 
 def percent(value: float | None) -> str:

@@ -14,7 +14,7 @@ from otoloop.workspace.prefect_api import insist
 
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 POLL_S = 0.5
-CHATTER = ("Beginning flow run", "Finished in state", "Created task run", "Executing ")
+CHATTER = ("Beginning flow run", "Finished in state", "Created task run", "Executing ", "Running 1 deployment pull", "Deployment step", "All deployment steps")
 Say = Callable[[str], None]
 
 
@@ -39,8 +39,15 @@ def deployment(url: str, name: str) -> Deployment:
         raise OtoloopError(f"Prefect has no deployment {name} ({err.code}).", "Run `otoloop up`.") from err
 
 
-def scheduled(url: str) -> list[tuple[str, datetime]]:
-    """(deployment's name, time) of the runs that the schedules have planned, soonest first."""
+def scheduled(url: str, *, wait_s: float = 0) -> list[tuple[str, datetime]]:
+    """(deployment's name, time) of the runs that the schedules have planned, soonest first; waits for the first."""
+    end = time.monotonic() + wait_s
+    while not (found := _planned(url)) and time.monotonic() < end:
+        time.sleep(POLL_S)
+    return found
+
+
+def _planned(url: str) -> list[tuple[str, datetime]]:
     names = {row["id"]: row["name"] for row in insist(url, "POST", "/deployments/filter", {})}
     wanted = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "sort": "EXPECTED_START_TIME_ASC"}
     rows = insist(url, "POST", "/flow_runs/filter", wanted)

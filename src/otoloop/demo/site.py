@@ -5,9 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
 import yaml
 
 from otoloop.demo import runs
@@ -16,9 +15,13 @@ from otoloop.errors import OtoloopError
 
 SITE = "demo"
 PARTS = ("prefect", "worker-cpu")
-PARAMS: dict[str, Any] = {"gate": {"margin": 0.10}, "retrain": {"min_new_items": 60}}
+PARAMS: dict[str, dict[str, float]] = {
+    "gate": {"margin": 0.10, "min_clusters": 40}, "retrain": {"min_new_items": 60}, "release": {"test_share": 0.35},
+}  # fmt: skip
 """What the demo changes of the defaults: one small site can neither show nor fill more."""
 FIRST_WAVES, LAST_WAVE = (0, 1, 2), (3,)
+SCHEDULE_WAIT_S = 20
+
 
 def make(demo: Demo) -> str:
     """`otoloop init`, the demo's parameters, the S3 server; Prefect starts in the background meanwhile."""
@@ -27,13 +30,23 @@ def make(demo: Demo) -> str:
     from otoloop.workspace.init import init
 
     folder = init(demo.workspace, prefix="demo")
-    params = folder / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    params.write_text(text + "# Of the demo:\n" + yaml.safe_dump(PARAMS, sort_keys=False), encoding="utf-8")
+    _set(folder / "params.yaml", PARAMS)
     Repo(folder).commit(["params.yaml"], "Parameters of the demo")
     ensure_store(folder)
     demo.background.append(_begin_up(folder))
     return f"{folder}: a git and DVC repository with pipeline, flows and parameters. S3 answers, Prefect is starting."
+
+
+def _set(path: Path, values: Mapping[str, Mapping[str, float]]) -> None:
+    """Change values of params.yaml; what is written around them stays."""
+    from ruamel.yaml import YAML
+
+    text = YAML()
+    params = text.load(path.read_text(encoding="utf-8"))
+    for section, changed in values.items():
+        params[section].update(changed)
+    with path.open("w", encoding="utf-8") as stream:
+        text.dump(params, stream)
 
 
 def _begin_up(folder: Path) -> subprocess.Popen[bytes]:
@@ -94,7 +107,7 @@ def await_prefect(demo: Demo) -> str:
     url = api_url(demo.workspace)
     assert url is not None
     demo.facts["prefect"] = url
-    planned = runs.scheduled(url)
+    planned = runs.scheduled(url, wait_s=SCHEDULE_WAIT_S)
     demo.facts["scheduled"] = dict(Counter(name for name, _ in planned))
     runs.pause_schedules(url)
     first = ", ".join(f"{name} at {when:%H:%M}" for name, when in sorted({n: w for n, w in reversed(planned)}.items()))

@@ -139,14 +139,17 @@ def _key(item: Item, features: torch.Tensor, setting: Sequence[Any]) -> str:
 def batches(
     tokenizer: Any, items: Sequence[Item], sound: Mapping[str, torch.Tensor] | FeatureStore, size: int
 ) -> Iterator[tuple[list[Item], int]]:
-    """Items whose prompts round up to one length, at most ``size`` at a time, with that length; shortest first."""
+    """Items of one style whose prompts round up to one length, at most ``size`` at a time, with that length.
+
+    Direct answers are short: among themselves they end after a few tokens.
+    """
     from otoloop.model.embed import tokenize
 
-    groups: dict[int, list[Item]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[Item]] = defaultdict(list)
     for item in items:
         tokens = len(tokenize(tokenizer, prompt(item), len(sound[item.clip])).ids)
-        groups[-(-tokens // _BUCKET) * _BUCKET].append(item)
-    for length, members in sorted(groups.items()):
+        groups[item.style, -(-tokens // _BUCKET) * _BUCKET].append(item)
+    for (_, length), members in sorted(groups.items()):
         for start in range(0, len(members), size):
             yield members[start : start + size], length
 

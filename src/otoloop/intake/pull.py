@@ -106,9 +106,9 @@ def _admit_all(
 
 def _load_checker(loader: ThreadPoolExecutor, params: IntakeParams) -> Future[ClipsChecker]:
     def load() -> ClipsChecker:
-        from otoloop.quality.clips import ClipsChecker
+        from otoloop.quality.clips import clips_checker
 
-        return ClipsChecker(params)
+        return clips_checker(params)
 
     return loader.submit(load)
 

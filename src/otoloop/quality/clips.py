@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from otoloop.audio.refusals import REMEDIES
@@ -173,6 +174,12 @@ class ClipsChecker:
                 remedy = "Check params.yaml, section intake: two limits contradict each other."
                 raise OtoloopError(f"The golden row {name!r} was judged {found}, not {code}.", remedy)
         self._golden = True
+
+
+@lru_cache(maxsize=2)
+def clips_checker(params: IntakeParams) -> ClipsChecker:
+    """The checker for these limits, made once a process: a watching intake judges many batches with it."""
+    return ClipsChecker(params)
 
 
 def _refuse_contradictions(p: IntakeParams) -> None:

@@ -84,7 +84,7 @@ def _finish(book: Catalog, repo: Repo, params: Params, release: str, say: Say) -
     manifest = _write(book, repo, params, release)
     crash.here("shards")
     made = repo.dvc_add(FOLDER)
-    suite = general.ensure(repo, params.release.general_items)
+    suite = general.ensure(repo, params.release)
     crash.here("dvc add")
     say(f"{release}: pushing")
     repo.dvc_push(FOLDER, *suite)

@@ -5,11 +5,12 @@
     base: {ref: otoloop-mini, name: ..., revision: ..., sha256: ...}
     champion: {version: v4, sha256: ..., base: {...}}      files in inputs/champion; version null when there is none
     suites: [{name: general, items: inputs/suites/general.parquet, sha256: ..., role: guard, ...}]
+    replay: [{items: inputs/replay/general.parquet, sha256: ...}]        mixed into training against forgetting
     grant: {event: 12, alpha: 0.02}                        leave to look at the sealed sets, or null
     reason: 312 new items
     owner: mika
 
-inputs/champion and inputs/suites are kept in DVC; this file is kept in git.
+inputs/champion, inputs/suites and inputs/replay are kept in DVC; this file is kept in git.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from otoloop.outs import file_sha256, read_json, replacing, write_json
 PATH = "inputs/cycle.yaml"
 CHAMPION = "inputs/champion"
 SUITES = "inputs/suites"
+REPLAY = "inputs/replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,17 @@ class Cycle:
     champion_sha256: str | None
     champion_base: BaseRef | None
     suites: Sequence[Mapping[str, Any]]
+    replay: Sequence[Mapping[str, Any]] = ()
 
     @property
     def suite_files(self) -> dict[str, str]:
         """Items files of the suites beside the site's own, by suite name."""
         return {str(s["name"]): str(s["items"]) for s in self.suites if s.get("items")}
+
+    @property
+    def replay_files(self) -> list[str]:
+        """Items files whose lessons are replayed."""
+        return [str(r["items"]) for r in self.replay]
 
 
 def read_cycle(workspace: Path) -> Cycle:
@@ -74,6 +82,7 @@ def read_cycle(workspace: Path) -> Cycle:
             cycle=int(row["cycle"]), release=row["release"]["id"], base=BaseRef(**row["base"]),
             champion=champion.get("version"), champion_sha256=champion.get("sha256"),
             champion_base=BaseRef(**ancestor) if ancestor else None, suites=row.get("suites") or [],
+            replay=row.get("replay") or [],
         )  # fmt: skip
     except (KeyError, TypeError) as err:
         raise OtoloopError(f"{path} is not a cycle: {err} is missing or unknown.", "Start the cycle anew.") from err
@@ -81,7 +90,7 @@ def read_cycle(workspace: Path) -> Cycle:
 
 def write_cycle(
     workspace: Path, *, base: BaseRef, suites: Sequence[Mapping[str, Any]] = (),
-    champion: Mapping[str, Any] | None = None, champion_files: Path | None = None,
+    replay: Sequence[Mapping[str, Any]] = (), champion: Mapping[str, Any] | None = None, champion_files: Path | None = None,
     grant: Mapping[str, Any] | None = None, reason: str = "", owner: str = "",
 ) -> Path:  # fmt: skip
     """Write the inputs of the next cycle for the release that lies in the workspace, and return the file's path.
@@ -90,6 +99,7 @@ def write_cycle(
         workspace: where release/ lies.
         base: the pinned base.
         suites: entries as `evaluate.suites.Suite` reads them; ``sha256`` is filled in for those with ``items``.
+        replay: ``{items}`` of files with lessons to mix into training; ``sha256`` is filled in.
         champion: ``{version, sha256, base}`` of the adapter in production, or None.
         champion_files: folder with its adapter, copied to inputs/champion; needed with ``champion``.
         grant: leave to look at sealed sets.
@@ -106,6 +116,7 @@ def write_cycle(
         "base": asdict(base),
         "champion": {"version": None, "sha256": None, "base": None, **(champion or {})},
         "suites": [_with_digest(workspace, s) for s in suites],
+        "replay": [_with_digest(workspace, r) for r in replay],
         "grant": dict(grant) if grant else None,
         "reason": reason,
         "owner": owner,
@@ -132,7 +143,7 @@ def _with_digest(workspace: Path, suite: Mapping[str, Any]) -> dict[str, Any]:
     if not items:
         return dict(suite)
     if not (workspace / str(items)).is_file():
-        raise OtoloopError(f"Suite {suite.get('name')!r} names {items}, which is not there.", "Correct the path.")
+        raise OtoloopError(f"The cycle names {items}, which is not there.", "Correct the path.")
     return {**suite, "sha256": file_sha256(workspace / str(items))}
 
 

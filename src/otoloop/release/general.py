@@ -1,4 +1,7 @@
-"""The general suite: sounds of machines unlike the site's, so that a candidate does not forget what the base knew."""
+"""General sounds on machines unlike the site's: a suite that examines, and lessons that are replayed in training.
+
+Both keep a candidate from forgetting what the base knew. They share no machine, room or noise.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +10,53 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otoloop.outs import write_json
+from otoloop.params import ReleaseParams
 from otoloop.release import layout
-from otoloop.release.cycle import SUITES
+from otoloop.release.cycle import REPLAY, SUITES
 
 if TYPE_CHECKING:
     from otoloop.simulate.general import GeneralClip
     from otoloop.vcs import Repo
 
-FILE = f"{SUITES}/general.parquet"
+FILE = "general.parquet"
+ABOUT = "about.json"
 SEED = 2026
+_PLANTS = {SUITES: "general", REPLAY: "replay"}
 _SHARES = {"evidence": 0.4, "choices": 0.6, "direct": 0.3}
 
 
-def ensure(repo: Repo, items: int) -> list[str]:
-    """Make the suite of ``items`` clips unless there are suites, and put inputs/suites under DVC.
+def ensure(repo: Repo, params: ReleaseParams) -> list[str]:
+    """Make inputs/suites and inputs/replay unless they are there, and put them under DVC.
+
+    Files of one's own may lie beside ours, or in their place. The folders always exist, so that stages can name them.
 
     Returns:
-        What to push and commit: inputs/suites, or nothing when no suites lie here.
+        What to push and commit.
     """
-    known = (repo.workspace / f"{SUITES}.dvc").is_file()
-    if not known and items and not (repo.workspace / FILE).is_file():
-        write(repo.workspace / FILE, items)
-    if not (repo.workspace / SUITES).is_dir():
-        return []
-    repo.dvc_add(SUITES)
-    return [SUITES]
+    for folder, items in ((SUITES, params.general_items), (REPLAY, params.replay_items)):
+        root = repo.workspace / folder
+        if (repo.workspace / f"{folder}.dvc").is_file() or root.is_dir():
+            continue
+        if items:
+            write(root / FILE, items, plant=_PLANTS[folder])
+        write_json(root / ABOUT, {"items": items, "seed": SEED})
+    made = [folder for folder in _PLANTS if (repo.workspace / folder).is_dir()]
+    for folder in made:
+        repo.dvc_add(folder)
+    return made
 
 
-def write(path: Path, items: int, seed: int = SEED) -> None:
-    """Write a suite of ``items`` simulated clips with one item each; the same arguments give the same bytes."""
+def write(path: Path, items: int, *, seed: int = SEED, plant: str = "general") -> None:
+    """Write ``items`` simulated clips of a plant with one item each; the same arguments give the same bytes."""
     from otoloop.simulate.general import general_suite
 
-    rows = (row(clip, random.Random(f"{seed} {i}")) for i, clip in enumerate(general_suite(items, seed)))
+    clips = general_suite(items, seed, site=plant)
+    rows = (row(clip, plant, random.Random(f"{seed} {i}")) for i, clip in enumerate(clips))
     layout.write_table(path, layout.SUITE, rows, row_group=64)
 
 
-def row(clip: GeneralClip, rng: random.Random) -> dict[str, Any]:
+def row(clip: GeneralClip, plant: str, rng: random.Random) -> dict[str, Any]:
     """One clip with an item about it, answer and measured facts included, as a row of `layout.SUITE`."""
     from otoloop.audio.derive import derive
     from otoloop.audio.evidence import measure
@@ -59,14 +73,14 @@ def row(clip: GeneralClip, rng: random.Random) -> dict[str, Any]:
         clip.id, gold, kind="with_evidence" if rng.random() < _SHARES["evidence"] else "audio_only",
         style="direct" if rng.random() < _SHARES["direct"] else "cot", lang="en", pool=taught_faults(),
         evidence=block(facts), has_choices=rng.random() < _SHARES["choices"], rng=rng,
-        slice={"suite": "general", "site": "general", "machine": machine, "session": clip.session},
+        slice={"suite": plant, "site": plant, "machine": machine, "session": clip.session},
     )  # fmt: skip
     trace = composer.compose(
         facts, gold, kind=item.kind, style=item.style, lang="en", letter=item.answer_letter, rng=rng
     )  # fmt: skip
     return {
         **item.to_json(), "slice": layout.compact(dict(item.slice)), "trace": format_trace(trace), "fault": clip.fault,
-        "site": "general", "machine": machine, "session": clip.session, "group": clip.id, "time": "",
+        "site": plant, "machine": machine, "session": clip.session, "group": clip.id, "time": "",
         "audio": {"bytes": flac(clip.wave), "path": f"{clip.id}.flac"}, "seconds": len(clip.wave) / 16000,
         "rate": 16000, "channels": 1, "measured": layout.compact(evidence_json(facts)),
     }  # fmt: skip

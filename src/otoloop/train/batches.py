@@ -16,8 +16,9 @@ _POOL = 16
 
 
 def plan(
-    lengths: Sequence[int], faults: Sequence[str], *, batch: int, steps: int, seed: int, balance: float
-) -> list[list[int]]:
+    lengths: Sequence[int], faults: Sequence[str], *, batch: int, steps: int, seed: int, balance: float,
+    replayed: int = 0, replay: float = 0.0,
+) -> list[list[int]]:  # fmt: skip
     """Choose the examples of every step: indices, one list a step.
 
     Args:
@@ -27,13 +28,15 @@ def plan(
         steps: how many steps.
         seed: of the order.
         balance: 0 draws every example equally often; 1 draws every fault equally often.
+        replayed: so many examples at the end are replayed ones.
+        replay: share of the draws that they get.
 
     Returns:
         ``steps`` lists of indices; one may occur twice in a list when its fault is rare.
     """
     size = min(batch, len(lengths))
     rng = np.random.default_rng(seed)
-    share = shares(faults, balance)
+    share = shares(faults, balance, replayed, replay)
     stream = np.empty(0, dtype=np.int64)
     while len(stream) < steps * size:
         stream = np.concatenate([stream, _epoch(share, rng)])
@@ -42,11 +45,17 @@ def plan(
     return [cut for pool in pools for cut in _cut(pool, np.asarray(lengths), size, rng)]
 
 
-def shares(faults: Sequence[str], balance: float) -> NDArray[np.float64]:
-    """How often each example is drawn in an epoch, one on average: proportional to (count of its fault) ** -balance."""
-    count = Counter(faults)
-    weight = np.array([count[f] ** -balance for f in faults])
-    return np.asarray(weight / weight.mean(), dtype=np.float64)
+def shares(faults: Sequence[str], balance: float, replayed: int = 0, replay: float = 0.0) -> NDArray[np.float64]:
+    """How often each example is drawn in an epoch, one on average: proportional to (count of its fault) ** -balance.
+
+    Replayed examples, the last ones, share ``replay`` of the draws among them alike.
+    """
+    new = faults[: len(faults) - replayed]
+    count = Counter(new)
+    weight = np.array([count[f] ** -balance for f in new])
+    again = np.full(replayed, replay / max(1, replayed))
+    whole = np.concatenate([weight * ((1 - replay if replayed else 1) / weight.sum()), again])
+    return np.asarray(whole * len(faults), dtype=np.float64)
 
 
 def _epoch(share: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

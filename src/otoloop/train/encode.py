@@ -1,4 +1,4 @@
-"""Stage `encode`: the base's frozen tower hears every clip of the release and of the suites once.
+"""Stage `encode`: the base's frozen tower hears every clip of the release, of the suites and of what is replayed, once.
 
 Batches are cut from the files as they stand, never from what happens to be in the memo, so that a hit and a miss give
 the same numbers; shards are append-only, so the next release finds the batches of this one in the memo.
@@ -31,7 +31,7 @@ OUT = "work/features"
 
 
 def main(params: EncodeParams, workspace: Path) -> None:
-    """Write work/features for all clips of release/ and of the cycle's suites.
+    """Write work/features for all clips of release/ and of the cycle's suites and replay.
 
     Raises:
         OtoloopError: inputs are missing, or the base is not the cycle's.
@@ -42,11 +42,12 @@ def main(params: EncodeParams, workspace: Path) -> None:
 
 
 def sound_files(workspace: Path) -> list[Path]:
-    """Files with audio: shards of the release, then suites."""
+    """Files with audio: shards of the release, then suites, then what is replayed."""
     shards = audio_files(workspace / "release")
     if not shards:
         raise OtoloopError("The release holds no audio.", "Run `dvc pull`, or `otoloop release create`.")
-    return shards + [workspace / p for p in read_cycle(workspace).suite_files.values()]
+    cycle = read_cycle(workspace)
+    return shards + [workspace / p for p in (*cycle.suite_files.values(), *cycle.replay_files)]
 
 
 def encode_files(files: Iterable[Path], ref: BaseRef, batch: int, workspace: Path, out: Path) -> None:

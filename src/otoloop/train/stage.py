@@ -1,6 +1,6 @@
 """Stage `train`: approved items and cached features in, a fresh adapter out, from the same pinned base every cycle.
 
-    release/items/{train,valid}.parquet + work/features   ->   models/adapter, metrics/train.json, plots/loss.csv
+    release/items/{train,valid}.parquet + inputs/replay + work/features   ->   models/adapter, metrics/train.json, plots/loss.csv
 
 Checkpoints lie outside the outs, since DVC deletes those before it runs a stage.
 """
@@ -18,7 +18,7 @@ from otoloop.errors import OtoloopError
 from otoloop.outs import file_sha256, key_of, replacing, write_json
 from otoloop.params import TrainParams
 from otoloop.release import layout
-from otoloop.release.cycle import read_cycle
+from otoloop.release.cycle import Cycle, read_cycle
 from otoloop.train import base as bases
 from otoloop.train.batches import plan
 from otoloop.train.features import FeatureStore
@@ -49,20 +49,22 @@ def main(params: TrainParams, workspace: Path) -> None:
     base = bases.load(cycle.base, params.threads)
     store = FeatureStore(workspace / "work" / "features")
     train, valid = (make_examples(base.tokenizer, lessons[s], store) for s in ("train", "valid"))
+    again = make_examples(base.tokenizer, _replayed(workspace, cycle), store) if params.replay else []
     if not train:
         raise OtoloopError("The release has no training items.", "Approve more items, then `otoloop release create`.")
     model = add_adapter(base.model, rank=params.rank, alpha=params.alpha, seed=params.seed)
     speed_up(model)
     pad, held = base.tokenizer.pad_token_id, valid[:_VALID]
     before = loop.mean_loss(model, pad, held, store, params.batch) if held else None
-    order = plan([len(e) for e in train], [e.fault for e in train], batch=params.batch, steps=params.steps,
-                 seed=params.seed, balance=params.balance)  # fmt: skip
-    folder = workspace / ".otoloop" / "checkpoints" / _run_key(params, workspace, cycle.base.sha256)[:16]
-    done = loop.train(model, pad, train, store, order, params, Checkpoints(folder), _say)
+    seen = [*train, *again]
+    order = plan([len(e) for e in seen], [e.fault for e in seen], batch=params.batch, steps=params.steps,
+                 seed=params.seed, balance=params.balance, replayed=len(again), replay=params.replay)  # fmt: skip
+    folder = workspace / ".otoloop" / "checkpoints" / _run_key(params, workspace, cycle)[:16]
+    done = loop.train(model, pad, seen, store, order, params, Checkpoints(folder), _say)
     after = loop.mean_loss(model, pad, held, store, params.batch) if held else None
     save(model, cycle.base.name, cycle.base.revision, workspace / OUT)
     _write_losses(done, workspace / "plots" / "loss.csv")
-    write_json(workspace / "metrics" / "train.json", _metrics(train, order, done, before, after))
+    write_json(workspace / "metrics" / "train.json", _metrics(seen, len(again), order, done, before, after))
 
 
 def _say(line: str) -> None:
@@ -73,12 +75,18 @@ def _rows(workspace: Path, split: str) -> list[dict[str, Any]]:
     return layout.read_rows(workspace / "release" / layout.ITEMS_FILE.format(split=split))
 
 
-def _run_key(params: TrainParams, workspace: Path, base: str) -> str:
+def _replayed(workspace: Path, cycle: Cycle) -> list[dict[str, Any]]:
+    """Lessons that keep the base's knowledge alive."""
+    return [row for path in cycle.replay_files for row in layout.read_rows(workspace / path, layout.LESSONS.names)]
+
+
+def _run_key(params: TrainParams, workspace: Path, cycle: Cycle) -> str:
     """Everything the adapter depends on: another value never meets these checkpoints."""
     release = workspace / "release"
     data = [file_sha256(release / layout.ITEMS_FILE.format(split=s)) for s in ("train", "valid")]
     data += [file_sha256(p) for p in sorted((workspace / "work" / "features").iterdir())]
-    return key_of(params.model_dump(), data, base, entry("otoloop.train.stage"), bases.device())
+    data += [file_sha256(workspace / p) for p in cycle.replay_files]
+    return key_of(params.model_dump(), data, cycle.base.sha256, entry("otoloop.train.stage"), bases.device())
 
 
 def save(model: Any, base: str, revision: str, folder: Path) -> None:
@@ -101,13 +109,14 @@ def _write_losses(done: Progress, path: Path) -> None:
 
 
 def _metrics(
-    train: list[Example], order: list[list[int]], done: Progress, before: float | None, after: float | None
+    examples: list[Example], replayed: int, order: list[list[int]], done: Progress, before: float | None, after: float | None
 ) -> dict[str, Any]:
     """Numbers that follow from the inputs alone: no times, no rates."""
-    seen = [train[i] for step in order for i in step]
+    seen = [examples[i] for step in order for i in step]
     last = done.losses[-min(20, len(done.losses)) :]
     return {
-        "examples": len(train),
+        "examples": len(examples) - replayed,
+        "replayed": replayed,
         "steps": done.step,
         "examples_seen": len(seen),
         "supervised_tokens_seen": sum(e.supervised for e in seen),

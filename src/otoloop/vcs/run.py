@@ -85,8 +85,8 @@ def _capture(command: Sequence[str], folder: Path, env: dict[str, str]) -> subpr
 def _failed(command: Sequence[str], output: str) -> OtoloopError:
     """The command and what it said was wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    marked = [line for line in lines if line.lower().startswith(("error", "fatal", "failed"))]
-    words = " ".join(marked or lines[-2:]) or "it said nothing"
+    bad = [i for i, line in enumerate(lines) if line.lower().startswith(("error", "fatal", "failed"))]
+    words = " ".join(lines[bad[0] :] if bad else lines[-2:]) or "it said nothing"
     shown = " ".join(command)
     return OtoloopError(f"`{shown}` failed: {words[:600]}", _remedy(words))
 

@@ -1,0 +1,101 @@
+"""`otoloop ask`: one question about one sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from otoloop.commands.output import Json, emit
+
+if TYPE_CHECKING:
+    from otoloop.evaluate.ask import Asked
+
+
+def register(app: typer.Typer) -> None:
+    """Add `ask` to the command line."""
+    app.command()(ask)
+
+
+def ask(
+    audio: Path = typer.Argument(..., metavar="AUDIO", exists=True, dir_okay=False, help="A sound file of up to 30 s."),
+    question: str = typer.Argument("What is this noise?", metavar="QUESTION", help="In English or Japanese."),
+    choices: str = typer.Option("", help="Options, separated by commas; none for an open question."),
+    evidence: bool = typer.Option(True, help="Tell the model what was measured."),
+    direct: bool = typer.Option(False, "--direct", help="Answer without a chain of thought."),
+    adapter: str = typer.Option(
+        "", metavar="DIR|base|latest", help="Which adapter; default: the one trained last here, else the base."
+    ),
+    machine: str | None = typer.Option(None, help="Its machine in machines.yaml, for orders and mesh frequency."),
+    sensors: Path | None = typer.Option(
+        None, exists=True, dir_okay=False, help="Its sensor readings; by default the file beside it, if there is one."
+    ),
+    as_json: bool = Json,
+) -> None:
+    """Ask about a sound; every claim of the answer is held against the sound: ✓ confirmed, ✗ contradicted, ? open.
+
+    Example: otoloop ask pump-3.wav "What is wrong with this machine?" --choices "cavitation,air leak,normal running"
+    """
+    from otoloop.audio.decode import decode
+    from otoloop.audio.derive import derive
+    from otoloop.audio.evidence import measure, mono
+    from otoloop.commands.inspect import _machine, _sensors
+    from otoloop.errors import OtoloopError
+    from otoloop.evaluate.ask import Asker
+    from otoloop.params import IntakeParams, Params, load_params
+    from otoloop.records import Verdict
+
+    workspace = _workspace()
+    clip = decode(audio, IntakeParams.model_validate({}))
+    if isinstance(clip, Verdict):
+        raise OtoloopError(f"{audio}: {clip.message}", clip.remedy)
+    facts = derive(measure(clip.floats(), clip.rate), _sensors(audio, sensors), _machine(machine))
+    params = load_params(workspace / "params.yaml") if workspace else Params()
+    asker = Asker(adapter or _default(workspace), workspace, params.base)
+    asked = asker.ask(
+        mono(clip.floats(), clip.rate), question, facts, choices=[c.strip() for c in choices.split(",") if c.strip()],
+        evidence=evidence, style="direct" if direct else "cot",
+    )  # fmt: skip
+    if workspace:
+        _remember(asked, workspace)
+    emit(asked.to_json(), _words(asked), as_json)
+
+
+def _workspace() -> Path | None:
+    """The workspace we stand in; asking works without one too."""
+    from otoloop.errors import OtoloopError
+    from otoloop.settings import find_workspace
+
+    try:
+        return find_workspace(Path.cwd())
+    except OtoloopError:
+        return None
+
+
+def _default(workspace: Path | None) -> str:
+    from otoloop.evaluate.answer import ADAPTER
+
+    return "latest" if workspace and (workspace / ADAPTER / "adapter_config.json").is_file() else "base"
+
+
+def _remember(asked: Asked, workspace: Path) -> None:
+    """Keep the answer, so that feedback and lineage find it."""
+    from otoloop import catalog
+    from otoloop.catalog import answers
+    from otoloop.settings import Settings
+
+    with catalog.open_workspace(workspace, Settings().database_url).session() as session:
+        answers.add_answer(
+            session, asked.answer_id, question=asked.question, output=asked.trace, version=asked.version,
+            channel="command", sha=asked.sha, confidence=asked.confidence,
+        )  # fmt: skip
+
+
+def _words(asked: Asked) -> str:
+    """The answer for people."""
+    from otoloop.evaluate.ask import marked, tally
+
+    count = " ".join(f"{n}{mark}" for mark, n in tally(asked).items() if n) or "none"
+    last = f"confidence {asked.confidence:.2f}   claims {count}   {asked.version}   answer {asked.answer_id}"
+    return f"{marked(asked)}\n\n{last}"
