@@ -1,6 +1,6 @@
 """Judge the mini base on sounds it never met, and try to teach it what it was never taught.
 
-    python tools/judge_mini.py --weights src/otoloop/model/mini [--learn] [--device cpu]
+python tools/judge_mini.py --weights src/otoloop/model/mini [--learn] [--device cpu]
 """
 
 from __future__ import annotations
@@ -53,13 +53,21 @@ def facts_of(scenes: Scenes, waves: torch.Tensor) -> list[dict[str, Any]]:
     return [dict(derive(m, scenes.sensors(i), scenes.machine(i))) for i, m in enumerate(measured)]
 
 
-def answers(model: Any, tokenizer: Any, lessons: Sequence[Lesson], features: Sequence[torch.Tensor], batch: int = 256) -> list[str]:
+def answers(
+    model: Any, tokenizer: Any, lessons: Sequence[Lesson], features: Sequence[torch.Tensor], batch: int = 256
+) -> list[str]:
     """Greedy answers in batches of similar prompts."""
     order = sorted(range(len(lessons)), key=lambda i: len(lessons[i].prompt))
     found = [""] * len(lessons)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
-        for i, made in zip(rows, generate(model, tokenizer, [lessons[i].prompt for i in rows], [features[i] for i in rows], max_new_tokens=180), strict=True):
+        for i, made in zip(
+            rows,
+            generate(
+                model, tokenizer, [lessons[i].prompt for i in rows], [features[i] for i in rows], max_new_tokens=180
+            ),
+            strict=True,
+        ):
             found[i] = made.text
     return found
 
@@ -97,7 +105,9 @@ def measures(lessons: Sequence[Lesson], texts: Sequence[str], faults: Sequence[s
     choice = [(m, t) for m, t, _ in rows if m.item and m.item.choices]
     cot = [(m, t) for m, t, _ in rows if m.item and m.item.kind == "with_evidence" and m.item.style == "cot"]
     copied = [n in (m.item.evidence or "") for m, t in cot if m.item for n in numbers(t, "CAPTION")]
-    ratio = [(m, t) for m, t in cot if "order" in "".join(re.findall(r"<REASONING>(.*?)</", m.target)) or "次数" in m.target]
+    ratio = [
+        (m, t) for m, t in cot if "order" in "".join(re.findall(r"<REASONING>(.*?)</", m.target)) or "次数" in m.target
+    ]
     return {
         "n": len(rows), "named": share([named(t) == f for _, t, f in rows]),
         "open_named": share([named(t) == f for m, t, f in rows if m.item and not m.item.choices]),
@@ -107,23 +117,44 @@ def measures(lessons: Sequence[Lesson], texts: Sequence[str], faults: Sequence[s
     }  # fmt: skip
 
 
-def build(scenes: Scenes, facts: Sequence[dict[str, Any]], pool: list[str], mix: Mix, seed: int, per_clip: int = 1) -> tuple[list[Lesson], list[int]]:
+def build(
+    scenes: Scenes, facts: Sequence[dict[str, Any]], pool: list[str], mix: Mix, seed: int, per_clip: int = 1
+) -> tuple[list[Lesson], list[int]]:
     """Lessons and the clip of each."""
     rng = random.Random(seed)
-    made = [(lesson(f"{seed}-{i}", facts[i], str(f), pool, mix, rng, {}), i) for i, f in enumerate(scenes.fault) for _ in range(per_clip)]
+    made = [
+        (lesson(f"{seed}-{i}", facts[i], str(f), pool, mix, rng, {}), i)
+        for i, f in enumerate(scenes.fault)
+        for _ in range(per_clip)
+    ]
     return [m for m, _ in made], [i for _, i in made]
 
 
 def judge(model: Any, tokenizer: Any, per_fault: int, device: str, log: Log) -> dict[str, Any]:
     """Scores by split and form, and a confusion table."""
     taught, out = taught_faults(), {}
-    for name, split, seed in (("train speeds", "train", 901), ("held out, moderate", "heldout", 902), ("held out, low", "heldout", 902)):
-        scenes = sample(np.random.default_rng(seed), per_fault * len(taught) * (2 if split == "heldout" else 1), faults=taught, split=split, seconds=4.0)
+    for name, split, seed in (
+        ("train speeds", "train", 901),
+        ("held out, moderate", "heldout", 902),
+        ("held out, low", "heldout", 902),
+    ):
+        scenes = sample(
+            np.random.default_rng(seed),
+            per_fault * len(taught) * (2 if split == "heldout" else 1),
+            faults=taught,
+            split=split,
+            seconds=4.0,
+        )
         if split == "heldout":
             scenes = scenes.take(scenes.snr_band == name.split()[-1])
         waves = torch_render(scenes, device)
         facts, features = facts_of(scenes, waves), features_of(model, waves)
-        for form, mix in (("sound cot", Mix(0, 0.6, 0, 0)), ("sound direct", Mix(1, 0.6, 0, 0)), ("evidence cot", Mix(0, 0.6, 1, 0)), ("japanese cot", Mix(0, 0.6, 0.5, 1))):
+        for form, mix in (
+            ("sound cot", Mix(0, 0.6, 0, 0)),
+            ("sound direct", Mix(1, 0.6, 0, 0)),
+            ("evidence cot", Mix(0, 0.6, 1, 0)),
+            ("japanese cot", Mix(0, 0.6, 0.5, 1)),
+        ):
             lessons, clips = build(scenes, facts, taught, mix, seed)
             texts = answers(model, tokenizer, lessons, [features[i] for i in clips])
             faults = [str(scenes.fault[i]) for i in clips]
@@ -132,7 +163,9 @@ def judge(model: Any, tokenizer: Any, per_fault: int, device: str, log: Log) -> 
             for fault, text in zip(faults, texts, strict=True):
                 per[fault].append(named(text))
             row["by_fault"] = {f: share([n == f for n in ns]) for f, ns in per.items()}
-            row["confused"] = sorted(((ns.count(o), f, o) for f, ns in per.items() for o in set(ns) if o != f), reverse=True)[:8]
+            row["confused"] = sorted(
+                ((ns.count(o), f, o) for f, ns in per.items() for o in set(ns) if o != f), reverse=True
+            )[:8]
             out[f"{name} | {form}"] = row
             log(f"{name} | {form}: " + json.dumps({k: v for k, v in row.items() if k not in ("by_fault",)}))
             log("   " + json.dumps(row["by_fault"]))
@@ -151,7 +184,14 @@ def site(seed: int, new: int, known: int, device: str, seconds: float = 3.5) -> 
         early, late = scenes.individual < 200, scenes.individual >= 200
         names = list(dict.fromkeys(scenes.fault.tolist()))
         teach.append((scenes, np.concatenate([np.flatnonzero(early & (scenes.fault == f))[:count] for f in names])))
-        test.append((scenes, np.concatenate([np.flatnonzero(late & (scenes.fault == f))[: 40 if scenes is pools[0] else 12] for f in names])))
+        test.append(
+            (
+                scenes,
+                np.concatenate(
+                    [np.flatnonzero(late & (scenes.fault == f))[: 40 if scenes is pools[0] else 12] for f in names]
+                ),
+            )
+        )
     return teach, test  # type: ignore[return-value]
 
 
@@ -164,7 +204,9 @@ def _render(groups: Any, model: Any, device: str) -> list[tuple[Scenes, list[dic
     return out
 
 
-def learn(model: Any, tokenizer: Any, device: str, log: Log, configs: Sequence[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+def learn(
+    model: Any, tokenizer: Any, device: str, log: Log, configs: Sequence[dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
     """Teach the left-out kinds with LoRA on cached features, and test on machines and sessions never met."""
     results = []
     # what a laptop can do in two minutes, in growing cost
@@ -183,7 +225,9 @@ def learn(model: Any, tokenizer: Any, device: str, log: Log, configs: Sequence[d
         groups, tests = made[key]
         rows: list[tuple[Lesson, torch.Tensor]] = []
         for scenes, facts, features in groups:
-            lessons, clips = build(scenes, facts, everything, Mix(config.get("direct", 0.3), 0.6, 0.5, 0), 5, config.get("per_clip", 3))
+            lessons, clips = build(
+                scenes, facts, everything, Mix(config.get("direct", 0.3), 0.6, 0.5, 0), 5, config.get("per_clip", 3)
+            )
             times = config.get("boost", 1) if scenes is groups[0][0] else 1
             rows += [(m, features[i]) for m, i in zip(lessons, clips, strict=True)] * times
         before = _test(model, tokenizer, tests, everything)
@@ -192,8 +236,12 @@ def learn(model: Any, tokenizer: Any, device: str, log: Log, configs: Sequence[d
         tokens = _fit(tuned, tokenizer, rows, config, log)
         seconds = time.monotonic() - began
         after = _test(tuned.eval(), tokenizer, tests, everything)
-        results.append({"config": config, "seconds": round(seconds, 1), "tokens": tokens, "before": before, "after": after})
-        log(f"learn {config} {seconds:.0f} s {tokens} tokens\n   before {json.dumps(before)}\n   after  {json.dumps(after)}")
+        results.append(
+            {"config": config, "seconds": round(seconds, 1), "tokens": tokens, "before": before, "after": after}
+        )
+        log(
+            f"learn {config} {seconds:.0f} s {tokens} tokens\n   before {json.dumps(before)}\n   after  {json.dumps(after)}"
+        )
     return results
 
 
@@ -215,10 +263,17 @@ def _fit(tuned: Any, tokenizer: Any, rows: list[tuple[Lesson, torch.Tensor]], co
         with torch.no_grad():
             hidden, _ = embeddings(piece, texts, [f for _, f in picked], side="right", pad=tokenizer.pad_token_id)
         out = piece.lm(inputs_embeds=hidden, attention_mask=None, use_cache=False).last_hidden_state
-        chosen = torch.cat([out[i, len(t.ids) - n - 1 : len(t.ids) - 1] for i, (t, n) in enumerate(zip(texts, sizes, strict=True))])
+        chosen = torch.cat(
+            [out[i, len(t.ids) - n - 1 : len(t.ids) - 1] for i, (t, n) in enumerate(zip(texts, sizes, strict=True))]
+        )
         wanted = torch.cat([torch.tensor(t.ids[-n:]) for t, n in zip(texts, sizes, strict=True)]).to(chosen.device)
         each = torch.nn.functional.cross_entropy(piece.head(chosen), wanted, reduction="none")
-        weight = torch.cat([_weights(tokenizer, m.target, n, config.get("focus", 1.0)) for (m, _), n in zip(picked, sizes, strict=True)]).to(each.device)
+        weight = torch.cat(
+            [
+                _weights(tokenizer, m.target, n, config.get("focus", 1.0))
+                for (m, _), n in zip(picked, sizes, strict=True)
+            ]
+        ).to(each.device)
         loss = (each * weight).sum() / weight.sum()
         optimiser.zero_grad()
         loss.backward()
@@ -262,7 +317,10 @@ def _test(model: Any, tokenizer: Any, tests: Any, pool: list[str]) -> dict[str, 
                 print("   broken:", form, [b[-300:] for b in broken])
             if name == "new":
                 kinds = {str(scenes.fault[i]) for i in clips}
-                out[f"{name} {form}"]["by"] = {k: share([named(t) == k for t, i in zip(texts, clips, strict=True) if scenes.fault[i] == k]) for k in sorted(kinds)}
+                out[f"{name} {form}"]["by"] = {
+                    k: share([named(t) == k for t, i in zip(texts, clips, strict=True) if scenes.fault[i] == k])
+                    for k in sorted(kinds)
+                }
     return out
 
 
@@ -279,7 +337,12 @@ def main() -> None:
     args = parser.parse_args()
     processor = AutoProcessor.from_pretrained(args.weights, local_files_only=True)
     processor.tokenizer.padding_side = "left"
-    model = Qwen2AudioForConditionalGeneration.from_pretrained(args.weights, dtype=torch.float32).eval().requires_grad_(False).to(args.device)
+    model = (
+        Qwen2AudioForConditionalGeneration.from_pretrained(args.weights, dtype=torch.float32)
+        .eval()
+        .requires_grad_(False)
+        .to(args.device)
+    )
     if args.learn:
         learn(model, processor.tokenizer, args.device, lambda text: print(text, flush=True), args.configs)
     else:

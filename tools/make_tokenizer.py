@@ -33,5 +33,11 @@ def corpus(rows: int, seed: int) -> Iterator[str]:
 if __name__ == "__main__":
     tokenizer = train_tokenizer(corpus(20000, seed=1))
     make_processor(tokenizer).save_pretrained(mini_path())
-    made = lesson("x", random_evidence(random.Random(5)), "gear_wear", list(faults()), Mix(1, 1, 0, 0), random.Random(3), {})
-    print(len(tokenizer), len(tokenizer(made.prompt)["input_ids"]), tokenizer.convert_ids_to_tokens(tokenizer(made.prompt + made.target)["input_ids"]))
+    made = lesson(
+        "x", random_evidence(random.Random(5)), "gear_wear", list(faults()), Mix(1, 1, 0, 0), random.Random(3), {}
+    )
+    print(
+        len(tokenizer),
+        len(tokenizer(made.prompt)["input_ids"]),
+        tokenizer.convert_ids_to_tokens(tokenizer(made.prompt + made.target)["input_ids"]),
+    )

@@ -59,11 +59,19 @@ class Texts(NamedTuple):
     clip: torch.Tensor
 
 
-def make_sounds(seed: int, n: int, faults: list[str], split: str, seconds: float, device: str, chunk: int = 2048) -> Sounds:
+def make_sounds(
+    seed: int, n: int, faults: list[str], split: str, seconds: float, device: str, chunk: int = 2048
+) -> Sounds:
     """Render and measure ``n`` clips."""
     waves, evidence, labels, scenes = [], [], [], []
     for start in range(0, n, chunk):
-        batch = sample(np.random.default_rng([seed, start, int(seconds * 1000)]), min(chunk, n - start), faults=faults, split=split, seconds=seconds)
+        batch = sample(
+            np.random.default_rng([seed, start, int(seconds * 1000)]),
+            min(chunk, n - start),
+            faults=faults,
+            split=split,
+            seconds=seconds,
+        )
         wave = torch_render(batch, device)
         evidence += measure_batch(wave, 16000, torch)
         waves.append((wave * 32767).round().to(torch.int16))
@@ -90,7 +98,9 @@ def _write(job: tuple[int, int, float, list[Any], list[str], Mix]) -> list[tuple
     return out
 
 
-def make_texts(seed: int, sounds: Sounds, per_clip: int, pool: list[str], mix: Mix, tokenizer: Any, device: str, workers: Any) -> Texts:
+def make_texts(
+    seed: int, sounds: Sounds, per_clip: int, pool: list[str], mix: Mix, tokenizer: Any, device: str, workers: Any
+) -> Texts:
     """Several lessons a clip, tokenised, audio placeholder widened."""
     rows = list(zip(sounds.evidence, sounds.faults, contexts(sounds), strict=True))
     jobs = [(seed, i, per_clip, rows[i : i + 500], pool, mix) for i in range(0, len(rows), 500)]
@@ -126,7 +136,16 @@ def batches(texts: Texts, size: int, rng: np.random.Generator) -> list[torch.Ten
     return out
 
 
-def loss_of(model: Any, aux: torch.nn.Module, audio_id: int, pad: int, texts: Texts, rows: torch.Tensor, waves: torch.Tensor | None, labels: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+def loss_of(
+    model: Any,
+    aux: torch.nn.Module,
+    audio_id: int,
+    pad: int,
+    texts: Texts,
+    rows: torch.Tensor,
+    waves: torch.Tensor | None,
+    labels: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(text loss on supervised tokens, fault loss of a throw-away linear classifier that helps the tower along)."""
     piece = parts(model)
     device = texts.flat.device
@@ -134,7 +153,9 @@ def loss_of(model: Any, aux: torch.nn.Module, audio_id: int, pad: int, texts: Te
     length = texts.length[rows]
     span = torch.arange(int(length.max()), device=device)
     valid = span[None] < length[:, None]
-    ids = torch.where(valid, texts.flat[(texts.offset[rows][:, None] + span[None]).clamp_max(len(texts.flat) - 1)].long(), pad)
+    ids = torch.where(
+        valid, texts.flat[(texts.offset[rows][:, None] + span[None]).clamp_max(len(texts.flat) - 1)].long(), pad
+    )
     hidden = piece.lm.embed_tokens(ids)
     fault_loss = torch.zeros((), device=device)
     if waves is not None and labels is not None:
@@ -172,15 +193,20 @@ def train(args: argparse.Namespace, model: Any, tokenizer: Any, log: Any) -> Non
         log(f"rendered and measured {per * len(SECONDS)} clips in {time.monotonic() - began:.0f} s")
         for one in sounds:
             groups.append((one, make_texts(args.seed + 2, one, args.per_clip, taught, mix, tokenizer, device, workers)))
-            log(f"texts of {one.seconds:g} s clips: {len(groups[-1][1].length)} rows, mean {groups[-1][1].length.float().mean():.0f} tokens, {time.monotonic() - began:.0f} s")
+            length = groups[-1][1].length
+            size = f"{len(length)} rows, mean {length.float().mean():.0f} tokens"
+            log(f"texts of {one.seconds:g} s clips: {size}, {time.monotonic() - began:.0f} s")
     noted = random.Random(args.seed + 3)
-    notes = tokenise([(0, m.prompt, m.target) for m in (note_lesson(noted) for _ in range(20000))], tokenizer, 1, device)
+    notes = tokenise(
+        [(0, m.prompt, m.target) for m in (note_lesson(noted) for _ in range(20000))], tokenizer, 1, device
+    )
     labels = [torch.tensor([taught.index(f) for f in one.faults], device=device) for one, _ in groups]
     aux = torch.nn.Linear(model.config.audio_config.d_model, len(taught)).to(device)
     decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     optimiser = torch.optim.AdamW(
-        [{"params": [*decayed, *aux.parameters()], "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], lr=args.lr, betas=(0.9, 0.98), fused=device == "cuda",
+        [{"params": [*decayed, *aux.parameters()], "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
+        lr=args.lr, betas=(0.9, 0.98), fused=device == "cuda",
     )  # fmt: skip
     audio_id, pad = tokenizer.convert_tokens_to_ids(AUDIO_TEXT), tokenizer.pad_token_id
     queue: list[tuple[int, torch.Tensor]] = []
@@ -212,7 +238,8 @@ def train(args: argparse.Namespace, model: Any, tokenizer: Any, log: Any) -> Non
         optimiser.step()
         step += 1
         if step % args.report == 0:
-            log(f"step {step} {elapsed:.0f} s text {text_loss.item():.4f} fault {fault_loss.item():.3f} lr {optimiser.param_groups[0]['lr']:.2e}")
+            losses = f"text {text_loss.item():.4f} fault {fault_loss.item():.3f}"
+            log(f"step {step} {elapsed:.0f} s {losses} lr {optimiser.param_groups[0]['lr']:.2e}")
     model.eval()
     log(f"trained {step} steps of {args.batch} in {time.monotonic() - began:.0f} s")
 
@@ -264,7 +291,10 @@ def main() -> None:
     log(f"weights after {time.monotonic() - began:.0f} s")
     from judge_mini import judge, learn
 
-    results = {"args": {k: str(v) for k, v in vars(args).items()}, "judge": judge(model, processor.tokenizer, args.judge, args.device, log)}
+    results = {
+        "args": {k: str(v) for k, v in vars(args).items()},
+        "judge": judge(model, processor.tokenizer, args.judge, args.device, log),
+    }
     (args.out / "results.json").write_text(json.dumps(results, indent=1))
     if args.learn:
         results["learn"] = learn(model, processor.tokenizer, args.device, log)

@@ -87,12 +87,14 @@ class TrainParams(_Section):
 class AnswerParams(_Section):
     """Greedy generation on cached features.
 
-    ``variants``: what the candidate is asked again, to see whether sound and thought carry its answers.
+    ``variants``: what the candidate is asked again, on ``variant_items`` items of the test, to see whether sound and
+    thought carry its answers.
     """
 
     max_new_tokens: int = Field(200, ge=8)
     batch: int = Field(32, ge=1)
     variants: tuple[Literal["silent", "swapped", "direct"], ...] = ("silent",)
+    variant_items: int = Field(100, ge=1)
 
 
 class ScoreParams(_Section):

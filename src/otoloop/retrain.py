@@ -110,10 +110,12 @@ def _write_inputs(workspace: Path, reason: str, owner: str) -> None:
     from otoloop.train.base import describe
 
     suites = [
-        {"name": path.stem, "items": path.relative_to(workspace).as_posix(), "role": "guard"}
+        {"name": path.stem, "items": path.relative_to(workspace).as_posix(), "role": "guard", "watch": []}
         for path in sorted((workspace / SUITES).glob("*.parquet"))
     ]
-    replay = [{"items": path.relative_to(workspace).as_posix()} for path in sorted((workspace / REPLAY).glob("*.parquet"))]
+    replay = [
+        {"items": path.relative_to(workspace).as_posix()} for path in sorted((workspace / REPLAY).glob("*.parquet"))
+    ]
     base = describe(load_params(workspace / "params.yaml").base)
     write_cycle(workspace, base=base, suites=suites, replay=replay, reason=reason, owner=owner)
 

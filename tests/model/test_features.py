@@ -25,7 +25,9 @@ def stock(base, text, waves):
     return base.processor(text=text, audio=waves, sampling_rate=16000, return_tensors="pt", padding=True)
 
 
-PROMPT = "<|im_start|>user\nAudio 1: <|audio_bos|><|AUDIO|><|audio_eos|>\nWhat is it?<|im_end|>\n<|im_start|>assistant\n"
+PROMPT = (
+    "<|im_start|>user\nAudio 1: <|audio_bos|><|AUDIO|><|audio_eos|>\nWhat is it?<|im_end|>\n<|im_start|>assistant\n"
+)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 3.337, 7.0])
@@ -35,7 +37,11 @@ def test_trimmed_path_equals_the_stock_forward(base, seconds):
     with torch.inference_mode():
         expected = base.model(**batch).logits[0, -1]
     feature = encode(base, [clip])[0]
-    assert feature.shape[0] == n_tokens(len(clip)) == int((batch["input_ids"] == base.tokenizer.convert_tokens_to_ids("<|AUDIO|>")).sum())
+    assert (
+        feature.shape[0]
+        == n_tokens(len(clip))
+        == int((batch["input_ids"] == base.tokenizer.convert_tokens_to_ids("<|AUDIO|>")).sum())
+    )
     rows = [tokenize(base.tokenizer, PROMPT, len(feature))]
     assert rows[0].ids == batch["input_ids"][0].tolist()
     with torch.inference_mode():

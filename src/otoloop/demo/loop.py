@@ -143,7 +143,9 @@ def outcome(demo: Demo) -> dict[str, Any]:
     gate = read_json(demo.workspace / "gate" / "report.json")
     scores = read_json(demo.workspace / "metrics" / "scores.json")["answerers"]
     manifest = read_json(demo.workspace / "release" / "manifest.json")
-    undecided = [f"{c['test']} on {c['slice']}: {c['reason']}" for c in gate["checks"] if c["verdict"] != "pass"]
+    undecided = [
+        f"{c['test']} on {c['slice']}: {c['reason']}" for c in gate["checks"] if c["gating"] and c["verdict"] != "pass"
+    ]
     pilot = [f"Pilot lane: {gate['pilot']}. {gate['pilot_reason']}"] if gate.get("pilot") else []
     return {
         "release": manifest["release"],

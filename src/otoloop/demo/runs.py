@@ -14,7 +14,15 @@ from otoloop.workspace.prefect_api import insist
 
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 POLL_S = 0.5
-CHATTER = ("Beginning flow run", "Finished in state", "Created task run", "Executing ", "Running 1 deployment pull", "Deployment step", "All deployment steps")
+CHATTER = (
+    "Beginning flow run",
+    "Finished in state",
+    "Created task run",
+    "Executing ",
+    "Running 1 deployment pull",
+    "Deployment step",
+    "All deployment steps",
+)
 Say = Callable[[str], None]
 
 

@@ -55,9 +55,10 @@ def main(params: AnswerParams, workspace: Path) -> None:
         if cycle.champion:
             _write(out, "champion", _champion(cycle, items, store, params, workspace))
         _write(out, "candidate", answer(candidate, items, store, params, workspace))
+        some = drawn(items, params.variant_items)
         for variant in params.variants:
-            asked = [replace(i, style="direct") for i in items] if variant == "direct" else items
-            sound = changed_sound(variant, cycle.base, items, store)
+            asked = [replace(i, style="direct") for i in some] if variant == "direct" else some
+            sound = changed_sound(variant, cycle.base, some, store)
             _write(out, f"candidate@{variant}", answer(candidate, asked, sound, params, workspace))
 
 
@@ -66,6 +67,12 @@ def questions(workspace: Path, cycle: Cycle) -> list[Item]:
     files = [workspace / "release" / layout.ITEMS_FILE.format(split="test")]
     files += [workspace / path for path in cycle.suite_files.values()]
     return [layout.item_of(row) for file in files for row in layout.read_rows(file, _QUESTION)]
+
+
+def drawn(items: Sequence[Item], count: int) -> list[Item]:
+    """At most ``count`` items of the site's own test, drawn by the digests of their ids."""
+    own = [i for i in items if i.slice.get("suite", "site") == "site"]
+    return sorted(own, key=lambda i: hashlib.sha256(i.id.encode()).hexdigest())[:count]
 
 
 def _write(out: Path, name: str, outputs: Mapping[str, str]) -> None:

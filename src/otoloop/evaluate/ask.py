@@ -88,7 +88,9 @@ class Asker:
         seconds = len(wave) / 16000
         if not MIN_SECONDS <= seconds <= MAX_SECONDS:
             remedy = "Cut out the part in question."
-            raise OtoloopError(f"The sound lasts {seconds:.2f} s; a model hears {MIN_SECONDS} to {MAX_SECONDS} s.", remedy)
+            raise OtoloopError(
+                f"The sound lasts {seconds:.2f} s; a model hears {MIN_SECONDS} to {MAX_SECONDS} s.", remedy
+            )
         item = make_item(question, choices, block(facts) if evidence else None, style)
         return self._answer(item, wave, facts)
 
@@ -117,7 +119,9 @@ def adapter_folder(adapter: str, workspace: Path | None) -> Path | None:
     if adapter == BASE:
         return None
     if adapter == LATEST and workspace is None:
-        raise OtoloopError("`latest` is the adapter trained last in a workspace, and this is none.", "Use --adapter DIR.")
+        raise OtoloopError(
+            "`latest` is the adapter trained last in a workspace, and this is none.", "Use --adapter DIR."
+        )
     folder = (workspace or Path()) / ADAPTER if adapter == LATEST else Path(adapter)
     if not (folder / "adapter_config.json").is_file():
         raise OtoloopError(f"There is no adapter in {folder}.", "Run `dvc repro train`, or use --adapter base.")

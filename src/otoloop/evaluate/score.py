@@ -52,12 +52,20 @@ def main(params: ScoreParams, workspace: Path) -> None:
     questions, rules = cycle_questions(workspace, cycle)
     answers = read_answers(workspace / "answers")
     base = str((cycle.get("base") or {}).get("name", DEFAULT_BASE))
-    results = {name: score(questions, outputs, rules=rules, base=base) for name, outputs in answers.items()}
+    results = {
+        name: score(asked(name, questions, outputs), outputs, rules=rules, base=base)
+        for name, outputs in answers.items()
+    }
     with replacing(workspace / "results") as folder:
         folder.mkdir()
         for name, rows in results.items():
             write_results(rows, folder / f"{name}.jsonl")
     write_json(workspace / "metrics" / "scores.json", summaries(results, questions, params))
+
+
+def asked(name: str, questions: Sequence[Question], outputs: Mapping[str, str]) -> list[Question]:
+    """What an answerer had to answer: everything, but variants of one (``candidate@silent``) only what they were asked."""
+    return [q for q in questions if "@" not in name or q.item.id in outputs]
 
 
 def cycle_questions(workspace: Path, cycle: Mapping[str, Any]) -> tuple[list[Question], dict[str, str]]:

@@ -24,7 +24,9 @@ def mini_config(vocabulary: int, audio_token: int, pad: int, eos: int) -> Any:
         num_key_value_heads=4, max_position_embeddings=2048, tie_word_embeddings=False, pad_token_id=pad, eos_token_id=eos,
         bos_token_id=None,
     )  # fmt: skip
-    return Qwen2AudioConfig(audio_config=audio, text_config=text, audio_token_index=audio_token, pad_token_id=pad, eos_token_id=eos)
+    return Qwen2AudioConfig(
+        audio_config=audio, text_config=text, audio_token_index=audio_token, pad_token_id=pad, eos_token_id=eos
+    )
 
 
 def build_mini(tokenizer: Any, seed: int) -> Any:
@@ -33,7 +35,10 @@ def build_mini(tokenizer: Any, seed: int) -> Any:
 
     torch.manual_seed(seed)
     config = mini_config(
-        len(tokenizer), tokenizer.convert_tokens_to_ids("<|AUDIO|>"), tokenizer.pad_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")
+        len(tokenizer),
+        tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
+        tokenizer.pad_token_id,
+        tokenizer.convert_tokens_to_ids("<|im_end|>"),
     )
     model = Qwen2AudioForConditionalGeneration(config)
     with torch.no_grad():
@@ -58,7 +63,7 @@ def parts(model: Any) -> Parts:
 
 
 def _sinusoids(length: int, width: int) -> torch.Tensor:
-    """Whisper's fixed position table (arXiv 2212.04356): sines then cosines over log-spaced time scales. [length, width]"""
+    """Whisper's fixed position table (arXiv 2212.04356): sines then cosines over log-spaced time scales, [length, width]."""
     scales = torch.exp(-math.log(10000) / (width // 2 - 1) * torch.arange(width // 2))
     angles = torch.arange(length)[:, None] * scales[None]
     return torch.cat([angles.sin(), angles.cos()], dim=1)

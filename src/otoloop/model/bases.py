@@ -68,7 +68,10 @@ def locate(ref: str) -> tuple[Path, str, str]:
     name, _, revision = ref.partition("@")
     revision = revision or PINNED.get(name, "")
     if not revision:
-        raise OtoloopError(f"Base {ref!r} is neither a folder nor a pinned hub name.", "Give a folder, or NAME@REVISION with a commit hash.")
+        raise OtoloopError(
+            f"Base {ref!r} is neither a folder nor a pinned hub name.",
+            "Give a folder, or NAME@REVISION with a commit hash.",
+        )
     return _download(name, revision), name, revision
 
 
@@ -78,7 +81,10 @@ def _download(name: str, revision: str) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=["*.safetensors", "*.json", "*.txt"]))
     except Exception as err:
-        raise OtoloopError(f"Base {name}@{revision} could not be fetched: {err}.", "Check the network, or give the path of a local copy.") from err
+        raise OtoloopError(
+            f"Base {name}@{revision} could not be fetched: {err}.",
+            "Check the network, or give the path of a local copy.",
+        ) from err
 
 
 def _load(folder: Path, name: str, revision: str, device: str, dtype: torch.dtype) -> Base:
@@ -87,10 +93,14 @@ def _load(folder: Path, name: str, revision: str, device: str, dtype: torch.dtyp
 
     disable_progress_bar()
     if not any(folder.glob("*.safetensors")):
-        raise OtoloopError(f"No *.safetensors weights in {folder}.", "Only safetensors are loaded; convert the weights first.")
+        raise OtoloopError(
+            f"No *.safetensors weights in {folder}.", "Only safetensors are loaded; convert the weights first."
+        )
     processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
     processor.tokenizer.padding_side = "left"  # lost on save by some tokenizers, so set after every load
-    model = Qwen2AudioForConditionalGeneration.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    model = Qwen2AudioForConditionalGeneration.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, local_files_only=True
+    )
     model.eval().requires_grad_(False).to(device)
     return Base(name, revision, folder_sha256(folder), model, processor, device)
 
@@ -102,7 +112,9 @@ def random_base(seed: int = 0) -> Base:
     processor = AutoProcessor.from_pretrained(mini_path(), local_files_only=True)
     processor.tokenizer.padding_side = "left"
     model = build_mini(processor.tokenizer, seed).eval().requires_grad_(False)
-    return Base("random-mini", f"seed-{seed}", hashlib.sha256(f"random-mini {seed}".encode()).hexdigest(), model, processor)
+    return Base(
+        "random-mini", f"seed-{seed}", hashlib.sha256(f"random-mini {seed}".encode()).hexdigest(), model, processor
+    )
 
 
 def folder_sha256(folder: Path) -> str:

@@ -25,8 +25,19 @@ def tokenize(tokenizer: Any, text: str, n_audio: int) -> Tokens:
     return Tokens([*ids[:at], *[token] * n_audio, *ids[at + 1 :]], at)
 
 
-def embeddings(model_parts: Parts, rows: Sequence[Tokens], features: Sequence[torch.Tensor], *, side: str, pad: int, length: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embeddings [B, L, d] and mask [B, L] of texts with their clips' features put in; padded on ``side`` (left or right) to the longest, or to ``length``."""
+def embeddings(
+    model_parts: Parts,
+    rows: Sequence[Tokens],
+    features: Sequence[torch.Tensor],
+    *,
+    side: str,
+    pad: int,
+    length: int = 0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings [B, L, d] and mask [B, L] of texts with their clips' features put in.
+
+    Padded on ``side`` (left or right) to the longest, or to ``length``.
+    """
     length = max(length, *(len(r.ids) for r in rows))
     device = model_parts.head.weight.device
     ids = torch.full((len(rows), length), pad, dtype=torch.long)

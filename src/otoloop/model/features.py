@@ -78,7 +78,9 @@ def encode(base: Base, waves: Sequence[np.ndarray], batch: int = 8) -> list[torc
     """
     for wave in waves:
         if not RATE // 10 <= len(wave) <= MAX_SECONDS * RATE:
-            raise ValueError(f"A clip of {len(wave) / RATE:.2f} s cannot be encoded; 0.1 to {MAX_SECONDS} s are allowed.")
+            raise ValueError(
+                f"A clip of {len(wave) / RATE:.2f} s cannot be encoded; 0.1 to {MAX_SECONDS} s are allowed."
+            )
     tower, device = base.parts.tower, base.device
     groups: dict[int, list[int]] = defaultdict(list)
     for index, wave in enumerate(waves):
@@ -87,7 +89,9 @@ def encode(base: Base, waves: Sequence[np.ndarray], batch: int = 8) -> list[torc
     for length, members in groups.items():
         for start in range(0, len(members), batch):
             chunk = members[start : start + batch]
-            stack = torch.stack([torch.as_tensor(np.ascontiguousarray(waves[i]), dtype=torch.float32) for i in chunk]).to(device)
+            stack = torch.stack(
+                [torch.as_tensor(np.ascontiguousarray(waves[i]), dtype=torch.float32) for i in chunk]
+            ).to(device)
             out = tower_forward(tower, log_mel(stack), length).float().cpu()
             found.update(zip(chunk, out, strict=True))
     return [found[i].clone() for i in range(len(waves))]

@@ -38,7 +38,15 @@ class Mix:
     japanese: float = 0.1
 
 
-def lesson(clip: str, evidence: Evidence, fault: str, pool: Sequence[str], mix: Mix, rng: random.Random, slice: Mapping[str, str]) -> Lesson:
+def lesson(
+    clip: str,
+    evidence: Evidence,
+    fault: str,
+    pool: Sequence[str],
+    mix: Mix,
+    rng: random.Random,
+    slice: Mapping[str, str],
+) -> Lesson:
     """One item about a clip in a random form; wrong options come from ``pool`` (fault ids)."""
     gold = faults()[fault]
     kind = "with_evidence" if rng.random() < mix.evidence else "audio_only"
@@ -68,7 +76,9 @@ def note_lesson(rng: random.Random) -> Lesson:
     letter = LETTERS[drawn.index(gold)] if drawn else None
     note = rng.choice(_NOTES).format(word=rng.choice((gold.name(lang), *gold.synonyms)))
     style = "direct" if direct else "cot"
-    trace = composer.compose(random_evidence(rng), gold, kind="audio_only", style=style, lang=lang, letter=letter, rng=rng)
+    trace = composer.compose(
+        random_evidence(rng), gold, kind="audio_only", style=style, lang=lang, letter=letter, rng=rng
+    )
     lines = [f"Heard: {trace.caption}"] if trace.caption else []
     lines += [f"{note} Which entry is meant?", *([option_lines([f.name(lang) for f in drawn])] if drawn else [])]
     user = "\n".join(lines)
@@ -86,7 +96,9 @@ _RANGES = {
 def random_evidence(rng: random.Random) -> dict[str, Measured]:
     """Facts with random values and gaps, for rows and corpora in which only the wording matters."""
     facts = {k: Measured(value=rng.uniform(*r), reliable=rng.random() < 0.6) for k, r in _RANGES.items()}
-    facts["tones"] = Measured(value=[{"f_hz": rng.uniform(60, 7800)} for _ in range(rng.randint(0, 3))], reliable=rng.random() < 0.7)
+    facts["tones"] = Measured(
+        value=[{"f_hz": rng.uniform(60, 7800)} for _ in range(rng.randint(0, 3))], reliable=rng.random() < 0.7
+    )
     facts["band"] = Measured(value=rng.choice(("low", "mid", "high")), reliable=True)
     facts["impulsive"] = Measured(value=rng.random() < 0.5, reliable=True)
     facts["steady"] = Measured(value=rng.random() < 0.5, reliable=True)

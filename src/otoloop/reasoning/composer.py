@@ -8,11 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from otoloop.records import Evidence, Trace
 from otoloop.reasoning.evidence_text import number, stated, tones_hz
 from otoloop.reasoning.hearing import third_octave
 from otoloop.reasoning.phrases import BANDS, FLAGS, HEARD, NUMERIC, ORDERS, say
 from otoloop.reasoning.vocab import Fault
+from otoloop.records import Evidence, Trace
 
 _PLANS = {
     "en": ("Describe the sound, then name what fits.", "Listen for tones, impacts and noise, then decide.",
@@ -20,7 +20,10 @@ _PLANS = {
     "ja": ("音を描写し、合う異常を選ぶ。", "音程、衝撃、雑音を聞いて判断する。"),
 }  # fmt: skip
 _PLANS_EVIDENCE = {
-    "en": ("Read the evidence, listen, then name what fits.", "Take the measured facts together with the sound, then decide."),
+    "en": (
+        "Read the evidence, listen, then name what fits.",
+        "Take the measured facts together with the sound, then decide.",
+    ),
     "ja": ("計測値を読み、音を聞いて判断する。",),
 }
 _CONCLUDE = {
@@ -34,7 +37,9 @@ ORDER_TOLERANCE = 0.05
 _MESH_TOLERANCE = 0.05
 
 
-def compose(evidence: Evidence, fault: Fault, *, kind: str, style: str, lang: str, letter: str | None, rng: random.Random) -> Trace:
+def compose(
+    evidence: Evidence, fault: Fault, *, kind: str, style: str, lang: str, letter: str | None, rng: random.Random
+) -> Trace:
     """Write the trace of one item.
 
     Args:

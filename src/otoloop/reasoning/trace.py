@@ -13,7 +13,9 @@ from otoloop.records import Trace
 PARTS = ("PLANNING", "CAPTION", "REASONING", "SUMMARY")
 _TAGS = ("THINK", *PARTS, "RESPONSE")
 _FULL = re.compile(
-    r"\s*<THINK>\s*" + r"\s*".join(rf"<{p}>(?P<{p}>.*?)</{p}>" for p in PARTS) + r"\s*</THINK>\s*<RESPONSE>(?P<RESPONSE>.*?)</RESPONSE>\s*",
+    r"\s*<THINK>\s*"
+    + r"\s*".join(rf"<{p}>(?P<{p}>.*?)</{p}>" for p in PARTS)
+    + r"\s*</THINK>\s*<RESPONSE>(?P<RESPONSE>.*?)</RESPONSE>\s*",
     re.DOTALL,
 )
 _DIRECT = re.compile(r"\s*<THINK>\s*</THINK>\s*<RESPONSE>(?P<RESPONSE>.*?)</RESPONSE>\s*", re.DOTALL)

@@ -66,7 +66,9 @@ def by_name(name: str) -> Fault | None:
 @cache
 def _phrases() -> Sequence[tuple[str, str]]:
     """(phrase, fault id), longest phrase first so that the more exact one wins."""
-    pairs = [(p.lower(), f.id) for f in faults().values() for p in (f.en, f.ja, f.id, f.id.replace("_", " "), *f.synonyms)]
+    pairs = [
+        (p.lower(), f.id) for f in faults().values() for p in (f.en, f.ja, f.id, f.id.replace("_", " "), *f.synonyms)
+    ]
     return sorted(set(pairs), key=lambda p: (-len(p[0]), p[0]))
 
 

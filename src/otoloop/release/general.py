@@ -93,4 +93,3 @@ def flac(wave: Any) -> bytes:
     out = io.BytesIO()
     soundfile.write(out, wave, 16000, format="FLAC", subtype="PCM_16")
     return out.getvalue()
-

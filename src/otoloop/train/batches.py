@@ -65,9 +65,7 @@ def _epoch(share: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.i
     return np.concatenate([rng.permutation(r) for r in rounds]) if rounds else np.empty(0, dtype=np.int64)
 
 
-def _cut(
-    pool: NDArray[np.int64], lengths: NDArray[np.int64], size: int, rng: np.random.Generator
-) -> list[list[int]]:
+def _cut(pool: NDArray[np.int64], lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[list[int]]:
     """Batches of similar length from one pool, in random order."""
     by_length = pool[np.argsort(lengths[pool], kind="stable")]
     batches = by_length.reshape(-1, size)

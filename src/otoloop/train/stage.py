@@ -109,7 +109,12 @@ def _write_losses(done: Progress, path: Path) -> None:
 
 
 def _metrics(
-    examples: list[Example], replayed: int, order: list[list[int]], done: Progress, before: float | None, after: float | None
+    examples: list[Example],
+    replayed: int,
+    order: list[list[int]],
+    done: Progress,
+    before: float | None,
+    after: float | None,
 ) -> dict[str, Any]:
     """Numbers that follow from the inputs alone: no times, no rates."""
     seen = [examples[i] for step in order for i in step]
