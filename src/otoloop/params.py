@@ -73,7 +73,7 @@ class TrainParams(_Section):
 
     steps: int = Field(200, ge=1)
     batch: int = Field(12, ge=1)
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(2e-3, gt=0)
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     warmup: float = Field(0.05, ge=0, lt=1)
