@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from otoloop.audio.refusals import refuse
 from otoloop.catalog.tables import DeliveryRow
+from otoloop.errors import room_for
 from otoloop.params import IntakeParams
 from otoloop.records import Verdict
 from otoloop.settings import state_dir
@@ -53,13 +54,14 @@ class Landing:
     def clear(self) -> None:
         """Remove what a killed run left behind."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(mode=0o700)
+        with room_for(self.folder):
+            self.folder.mkdir(mode=0o700)
 
     def fetch(self, row: DeliveryRow) -> Landed | Verdict | None:
         """Bring an object here; a refusal when it is too large, None when it is gone.
 
         Raises:
-            StoreError: the store failed.
+            OtoloopError: the store failed, or there is no room here.
         """
         limit = self.params.max_mb * 2**20
         if row.size > limit:
@@ -67,7 +69,8 @@ class Landing:
             return refuse("too_large", message)
         path = self.folder / str(row.id)
         try:
-            return Landed(row, path, self._copy(row, path))
+            with room_for(self.folder):
+                return Landed(row, path, self._copy(row, path))
         except (NotFound, Gone):
             path.unlink(missing_ok=True)
             return None

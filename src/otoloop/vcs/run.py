@@ -16,6 +16,7 @@ from otoloop.workspace import environment
 NOT_OURS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "DVC_ROOT")
 """Set inside hooks and by some tools: they would point our commands at another repository."""
 STALE_LOCK_S = 5.0
+_CHATTER = ("Having any troubles?", "https://dvc.org/support")
 
 OnLine = Callable[[str], None]
 
@@ -84,7 +85,7 @@ def _capture(command: Sequence[str], folder: Path, env: dict[str, str]) -> subpr
 
 def _failed(command: Sequence[str], output: str) -> OtoloopError:
     """The command and what it said was wrong."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith(_CHATTER)]
     bad = [i for i, line in enumerate(lines) if line.lower().startswith(("error", "fatal", "failed"))]
     words = " ".join(lines[bad[0] :] if bad else lines[-2:]) or "it said nothing"
     shown = " ".join(command)
@@ -94,11 +95,13 @@ def _failed(command: Sequence[str], output: str) -> OtoloopError:
 def _remedy(words: str) -> str:
     """What usually helps."""
     low = words.lower()
+    if "nosuchbucket" in low:
+        return "Run `otoloop up --only s3`, which creates the buckets, or correct the remote in .dvc/config."
     if "could not connect" in low or "endpoint" in low or "connection" in low:
         return "Start the S3 server with `otoloop up --only s3`, or check OTOLOOP_S3_ENDPOINT."
     if "credentials" in low or "forbidden" in low or "access denied" in low:
         return "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-    if "no space left" in low:
+    if "no space left" in low or "out of diskspace" in low or "disk quota" in low:
         return "Free some disk space, then run the same command again."
     if "dubious ownership" in low:
         return "The folder belongs to another user: run the command as its owner."
