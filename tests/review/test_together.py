@@ -55,7 +55,8 @@ def test_a_site_can_be_chosen(drafted):
 def test_a_clip_is_labelled_by_a_beginning_of_its_id_and_drafted_for(drafted, params, tmp_path):
     from otoloop.reasoning.draft import run
 
-    assert together.label(drafted, ["clip11"], "Valve Knock", "aya") == ["clip11"]
+    full, known = together.label(drafted, ["clip11"], "valve knocking", "aya")
+    assert (full, known.en) == (["clip11"], "valve knock")
     with drafted.reading() as session:
         label = notes.label(session, "clip11")
         assert label is not None and (label.fault, label.source) == ("valve_knock", "reviewer")

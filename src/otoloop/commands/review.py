@@ -162,9 +162,9 @@ def label(
     from otoloop.review import together
 
     book, _, login = _open()
-    full = together.label(book, clip, fault, actor or login)
-    words = f"{len(full)} {'clip is' if len(full) == 1 else 'clips are'} labelled as {fault}. Next: otoloop draft"
-    emit({"clips": full, "fault": fault}, words, as_json)
+    full, known = together.label(book, clip, fault, actor or login)
+    words = f"{len(full)} {'clip is' if len(full) == 1 else 'clips are'} labelled as {known.en}. Next: otoloop draft"
+    emit({"clips": full, "fault": known.id}, words, as_json)
 
 
 @review_app.command("edit")

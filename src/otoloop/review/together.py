@@ -11,7 +11,7 @@ from typing import Any
 
 from otoloop.catalog import Catalog, clips, items, notes
 from otoloop.errors import OtoloopError
-from otoloop.reasoning.vocab import by_name, fault_names, faults
+from otoloop.reasoning.vocab import Fault, by_name, fault_names, faults, find_fault
 from otoloop.review.decide import Act, decide, waiting_for
 from otoloop.review.views import Shown, show
 
@@ -56,20 +56,23 @@ def approve(book: Catalog, base: str, item_ids: Iterable[str], *, actor: str, re
     return tally
 
 
-def label(book: Catalog, clip_ids: Sequence[str], fault: str, actor: str) -> list[str]:
-    """Name what clips show, as a person who heard them; `otoloop draft` then drafts for that. Returns their full ids.
+def label(book: Catalog, clip_ids: Sequence[str], fault: str, actor: str) -> tuple[list[str], Fault]:
+    """Name what clips show, as a person who heard them; `otoloop draft` then drafts for that.
+
+    Returns:
+        the clips' full ids, and the fault that was understood.
 
     Raises:
         OtoloopError: an unknown fault, or no single clip of such an id; then nothing is written.
     """
-    known = by_name(fault)
+    known = by_name(fault) or faults().get(find_fault(fault) or "")
     if known is None:
         raise OtoloopError(f"Unknown fault {fault!r}.", f"Use one of: {', '.join(fault_names())}.")
     with book.session() as session:
         full = [clips.clip(session, one).id for one in clip_ids]
         for clip in full:
             notes.set_label(session, clip, known.id, source="reviewer", actor=actor)
-    return full
+    return full, known
 
 
 def by_fault(shown: Iterable[Shown]) -> dict[str, int]:
