@@ -112,9 +112,12 @@ def stage(
 
     Example: otoloop stage score
     """
+    import warnings
+
     from otoloop.settings import find_workspace
     from otoloop.stages import run
 
+    warnings.simplefilter("ignore", FutureWarning)  # libraries to their developers, not to our users
     run(name, find_workspace(Path.cwd()))
     emit({"stage": name, "done": True}, f"Stage {name} is done.", as_json)
 
