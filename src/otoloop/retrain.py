@@ -63,7 +63,7 @@ def begin(workspace: Path, *, reason: str = "", owner: str = "") -> Begun:
     require_own_changes(repo)
     _fetch(repo)
     earlier = _inputs(workspace)
-    _write_inputs(workspace, reason, owner)
+    write_inputs(workspace, reason, owner)
     now = _inputs(workspace) or {}
     begun = Begun(int(now["cycle"]), "new")
     if earlier and _same(earlier, now):
@@ -106,7 +106,8 @@ def hand_over(workspace: Path, names: Sequence[str]) -> None:
     notify(workspace, "otoloop.cycle.handed-over", f"otoloop.cycle.{number}", {"first": following})
 
 
-def _write_inputs(workspace: Path, reason: str, owner: str) -> None:
+def write_inputs(workspace: Path, reason: str, owner: str) -> None:
+    """inputs/cycle.yaml for the release, the suites and the base that the workspace holds now."""
     from otoloop.train.base import describe
 
     suites = [
