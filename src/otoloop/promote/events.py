@@ -139,6 +139,15 @@ def parse(raw: bytes, seq: int) -> Event:
     return event
 
 
+def parse_any(raw: bytes) -> Event:
+    """Read a stored event wherever it lies in its chain; see `parse`."""
+    try:
+        seq = int(json.loads(raw)["seq"])
+    except (ValueError, TypeError, KeyError):
+        seq = 0
+    return parse(raw, seq)
+
+
 def require_link(before: Event | None, event: Event) -> None:
     """Check that an event follows another.
 
