@@ -67,3 +67,19 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         (folders[-1] / "README.md").unlink()
         model.unload()
     return folders
+
+
+@pytest.fixture(scope="session")
+def probes(adapters: list[Path]) -> list:
+    """What was recorded of each adapter when it was registered."""
+    from otoloop.evaluate import probe
+    from otoloop.model.adapters import load_adapter
+    from otoloop.model.bases import random_base
+
+    base, found = random_base(0), []
+    plain = probe.logits(base, base.model)
+    for folder in adapters:
+        model = load_adapter(base.model, folder)
+        found.append(probe.record(base, plain, model))
+        model.unload()
+    return found

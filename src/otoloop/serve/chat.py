@@ -138,7 +138,7 @@ def read(data: bytes) -> Ask:
         raise _wrong("messages", f"The question has more than {MAX_TEXT} characters.", "Shorten it.")
     return Ask(
         model=body.model, question=question, sound=_sound(said), choices=tuple(body.choices), machine=body.machine,
-        sensors={**body.sensors}, evidence=body.evidence, style=body.style,
+        sensors={str(k): v for k, v in body.sensors.items()}, evidence=body.evidence, style=body.style,
         limit=body.max_completion_tokens or body.max_tokens, stream=body.stream,
         usage=body.stream_options.include_usage, user=body.user,
     )  # fmt: skip
