@@ -58,7 +58,7 @@ class Written:
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """A prompt with its sound on its way through the engine."""
+    """A prompt with its sound on its way through the engine; its ``answer`` is settled in any case."""
 
     tokens: Tokens
     wave: np.ndarray[Any, Any]
@@ -131,6 +131,7 @@ class Engine:
         tokens = tokenize(self.base.tokenizer, prompt, n_tokens(len(wave)))
         self._require_fit(len(tokens.ids) + limit)
         question = Question(tokens, wave, adapter, limit, on_text)
+        question.answer.set_running_or_notify_cancel()  # from here on only the engine settles it
         with self._bell:
             self.require_room()
             self._waiting.append(question)
@@ -171,17 +172,19 @@ class Engine:
             while len(self._waiting) < self.limits.batch and (left := end - time.monotonic()) > 0:
                 self._bell.wait(left)
             taken = [self._waiting.popleft() for _ in range(min(self.limits.batch, len(self._waiting)))]
-        return partial(self._answer_all, [q for q in taken if q.open])
+        return partial(self._answer_all, taken)
 
     def _answer_all(self, batch: Sequence[Question]) -> None:
         """Answer a batch; whatever goes wrong, those who wait are told and the next batch is served."""
+        problem: BaseException = Refusal(499, "forgotten", "Nobody waits for this answer.", "Ask again.")
         try:
-            if batch:
-                self._answer(batch)
+            if wanted := [q for q in batch if q.open]:
+                self._answer(wanted)
         except BaseException as err:
-            for question in batch:
-                if question.open:
-                    question.answer.set_exception(err)
+            problem = err
+        for question in batch:
+            if not question.answer.done():
+                question.answer.set_exception(problem)
 
     def _answer(self, batch: Sequence[Question]) -> None:
         """One batch: the tower once, then a token a pass until nobody waits any more."""

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otoloop.errors import OtoloopError
 from otoloop.evaluate.probe import Probe
 from otoloop.serve.refusals import Refusal
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from otoloop.promote.versions import Manifest
-    from otoloop.serve.engine import Engine
+    from otoloop.serve.engine import Engine, OnText, Question
 
 ALIAS = "otoloop"
 
@@ -115,24 +116,47 @@ class Lineup:
         with self._lock:
             self._loaded[version.name] = version
 
-    @contextmanager
-    def lease(self, model: str) -> Iterator[Version]:
-        """The version that a request's ``model`` means, kept loaded for the block.
+    def retreat(self) -> None:
+        """Nothing is live any more: the channel was rolled back to before its first version."""
+        with self._lock:
+            self.previous, self.live = self.live, None
+
+    def ask(
+        self, model: str, prompt: str, wave: np.ndarray[Any, Any], limit: int, on_text: OnText | None = None
+    ) -> tuple[Version, Question]:
+        """Queue a question for the version that ``model`` means now; it stays loaded until the answer is settled.
 
         Raises:
-            Refusal: 503 when nothing is live, 404 when no such version is served.
+            Refusal: 503 when nothing is live or the queue is full, 404 when no such version is served, 400 when the
+                prompt is too long.
         """
         with self._lock:
             version = self._meant(model)
             self._held[version.name] += 1
         try:
-            yield version
-        finally:
-            with self._lock:
-                self._held[version.name] -= 1
-                idle = not self._held[version.name] and version not in (self.live, self.previous)
-            if idle:
-                threading.Thread(target=self._retire_later, name="otoloop-retire", daemon=True).start()
+            question = self.engine.ask(prompt, wave, version.name, limit, on_text)
+        except BaseException:
+            self._give_back(version)
+            raise
+        question.answer.add_done_callback(lambda _: self._give_back(version))
+        return version, question
+
+    def meant(self, model: str) -> Version:
+        """The version that a request's ``model`` means now; raises as `ask` does."""
+        with self._lock:
+            return self._meant(model)
+
+    def require_room(self) -> None:
+        """Refuse early when the queue is full; see `Engine.require_room`."""
+        if self._engine is not None:
+            self._engine.require_room()
+
+    def _give_back(self, version: Version) -> None:
+        with self._lock:
+            self._held[version.name] -= 1
+            idle = not self._held[version.name] and version not in (self.live, self.previous)
+        if idle:  # not here: this may be the engine's own thread
+            threading.Thread(target=self._retire_idle, name="otoloop-retire", daemon=True).start()
 
     def _meant(self, model: str) -> Version:
         if self.live is None:
@@ -150,7 +174,7 @@ class Lineup:
             )  # fmt: skip
         return named
 
-    def _retire_later(self) -> None:
+    def _retire_idle(self) -> None:
         with self._switching:
             self._retire()
 

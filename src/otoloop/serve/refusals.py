@@ -15,16 +15,18 @@ class Refusal(OtoloopError):
         self.status, self.code, self.param = status, code, param
 
 
+INTERNAL = Refusal(500, "internal", "The gateway failed; its log has the details.", "See `otoloop status`.")
+
+
 def body(err: OtoloopError) -> dict[str, Any]:
     """The JSON of a refusal or failure."""
-    refusal = isinstance(err, Refusal)
     status = status_of(err)
     return {
         "error": {
             "message": err.message,
             "type": "invalid_request_error" if status < 500 else "server_error",
             "param": err.param if isinstance(err, Refusal) else None,
-            "code": err.code if refusal else "failed",  # type: ignore[attr-defined]
+            "code": err.code if isinstance(err, Refusal) else "failed",
             "remedy": err.remedy,
         }
     }
