@@ -56,7 +56,7 @@ def lineage(workspace: Path, answer_id: str) -> Lineage:
     """
     with catalog.open_workspace(workspace, Settings().database_url).reading() as session:
         row = answers.answer(session, answer_id)
-        told = {
+        told: dict[str, Any] = {
             "answer": _answer(row),
             "feedback": [_feedback(f) for f in answers.feedback(session, answer_id=answer_id)],
         }
