@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otoloop.errors import OtoloopError
 from otoloop.model.prompts import prompt
 from otoloop.records import Item
+from otoloop.release.cycle import BaseRef
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +71,16 @@ def record(base: Base, plain: torch.Tensor, model: Any) -> Probe:
     if effect(probe.logits, probe.base_logits) < LEAST:
         raise OtoloopError("The adapter changes nothing: the base gives the same logits.", "Train again.")
     return probe
+
+
+def of_adapter(ref: BaseRef, folder: Path) -> Probe:
+    """Load a base with an adapter's folder and probe it; see `record` for the errors."""
+    from otoloop.model.adapters import load_adapter
+    from otoloop.train import base as bases
+
+    base = bases.load(ref)
+    plain = logits(base, base.model)
+    return record(base, plain, load_adapter(base.model, folder))
 
 
 def check(base: Base, model: Any, recorded: Probe) -> float:

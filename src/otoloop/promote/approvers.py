@@ -8,7 +8,6 @@ Entries are never removed: decisions made with a key that was valid at the time 
 
 from __future__ import annotations
 
-import base64
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -130,8 +129,3 @@ def save(workspace: Path, entries: Iterable[Approver]) -> None:
 def revoked(entries: Iterable[Approver], name: str, at: datetime) -> list[Approver]:
     """The entries with every key of a person that still counts revoked."""
     return [replace(e, revoked=at) if same_person(e.name, name) and e.valid(at) else e for e in entries]
-
-
-def encoded(public: bytes) -> str:
-    """A public key as the file carries it."""
-    return base64.b64encode(public).decode()

@@ -14,17 +14,18 @@ import random
 import re
 import threading
 import time as clock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otoloop.errors import OtoloopError
 from otoloop.promote import ledger as ledgers
 from otoloop.promote import versions
 from otoloop.promote.approvers import Approvers
 from otoloop.promote.events import BrokenChain, Event, Sign, Type, canonical, make, parse, require_link
-from otoloop.store.failures import AlreadyExists, Conflict, NotFound, StoreError
+from otoloop.store.failures import AlreadyExists, NotFound, StoreError
 
 if TYPE_CHECKING:
     from otoloop.promote.ledger import Ledger
@@ -101,29 +102,41 @@ class Registry:
                 self._heard(self._events)
             return list(self._events)
 
+    def believed(self) -> list[Event]:
+        """What was read so far without finding fault."""
+        return list(self._events)
+
+    def stored_versions(self) -> list[str]:
+        """Versions that have files in the store, registered or not."""
+        return [prefix.split("/")[-2] for prefix in self.store.folders(BUCKET, self.key("versions/"))]
+
     def _fetch_new(self) -> bool:
         last = len(self._events)
         listed = self.store.list(BUCKET, self.key("events/"), after=self._event_key(last) if last else "")
         numbers = [int(m[1]) for one in listed if (m := _EVENT.fullmatch(one.key))]
-        raws = self._read([self._event_key(n) for n in range(last + 1, max(numbers, default=last) + 1)])
-        for number, raw in enumerate(raws, last + 1):
+        number = last
+        for number, raw in enumerate(self._read(range(last + 1, max(numbers, default=last) + 1)), last + 1):
             event = parse(raw, number)
             require_link(self._events[-1] if self._events else None, event)
             self._events.append(event)
-        return bool(raws)
+        return number > last
 
-    def _read(self, keys: Sequence[str]) -> list[bytes]:
+    def _read(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """Stored events in their order; a missing one is named when its turn comes."""
+        keys, found = [self._event_key(n) for n in numbers], 0
         try:
-            if len(keys) < MANY:
-                return [self.store.get(BUCKET, key) for key in keys]
-            from otoloop.store.bulk import get_many
+            for raw in self._get(keys):
+                found += 1
+                yield raw
+        except NotFound:
+            raise BrokenChain(numbers[found], "is missing") from None
 
-            return [data for _, data in get_many(self.store, BUCKET, keys)]
-        except NotFound as err:
-            for key in keys:
-                if self.store.head(BUCKET, key) is None:
-                    raise BrokenChain(int(key[-15:-5]), "is missing") from err
-            raise
+    def _get(self, keys: Sequence[str]) -> Iterator[bytes]:
+        if len(keys) < MANY:
+            return (self.store.get(BUCKET, key) for key in keys)
+        from otoloop.store.bulk import get_many
+
+        return (data for _, data in get_many(self.store, BUCKET, keys))
 
     def _event_key(self, seq: int) -> str:
         return self.key("events", f"{seq:010d}.json")
@@ -154,6 +167,7 @@ class Registry:
         event that is there already.
 
         Raises:
+            OtoloopError: readers would take the event for void.
             StoreError: the store ignores conditional writes, or does not answer.
         """
         self._require_conditions()
@@ -167,12 +181,21 @@ class Registry:
                 wanted.type, wanted.actor, wanted.version, wanted.fields, after=events, time=datetime.now(UTC),
                 sign=wanted.sign,
             )  # fmt: skip
+            self._require_counting(events, event)
             try:
                 self.store.create(BUCKET, self._event_key(event.seq), event.to_bytes(), same_ok=True)
                 return event
             except AlreadyExists:
                 lost += 1
                 clock.sleep(random.uniform(0, WAIT_S * min(lost, 10)))
+
+    def _require_counting(self, events: Sequence[Event], event: Event) -> None:
+        """What every reader would pass over is not written."""
+        if why := self.meaning([*events, event]).void.get(event.seq):
+            raise OtoloopError(
+                f"The event {event.type!r} by {event.actor} would not count: {why}.",
+                "`otoloop promotions list` and `otoloop approver list` show what can be done, and by whom.",
+            )
 
     def _require_conditions(self) -> None:
         """Prove once that the store honours conditional writes."""
@@ -270,6 +293,3 @@ def open_registry(workspace: Path) -> Registry:
         store.connect(workspace), approvers=lambda: approvers.load(workspace),
         heard=lambda events: witness.remember(workspace, events),
     )  # fmt: skip
-
-
-__all__ = ["BUCKET", "MODEL", "Conflict", "Draft", "Pointer", "Registry", "open_registry"]

@@ -11,6 +11,7 @@ A version never changes: another adapter, or another cycle, is another version.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -147,6 +148,12 @@ def keep_pack(registry: Registry, version: str, raw: bytes) -> str:
     return digest
 
 
+def keep(registry: Registry, version: str, name: str, raw: bytes) -> None:
+    """Store a file of a version unless there is one; what another process stored first stays."""
+    with contextlib.suppress(AlreadyExists):
+        registry.store.create(BUCKET, _key(registry, version, name), raw)
+
+
 # ---- reading -------------------------------------------------------------------------------------------------------
 
 
@@ -214,15 +221,6 @@ def stored(registry: Registry, version: str, name: str) -> bytes | None:
         return registry.store.get(BUCKET, _key(registry, version, name))
     except NotFound:
         return None
-
-
-def seal(registry: Registry, version: str, folder: Path) -> None:
-    """Store approval and signature of a signed bundle; what another promoter stored first stays."""
-    for name in (APPROVAL, SIGNATURE):
-        try:
-            registry.store.create(BUCKET, _key(registry, version, name), (folder / name).read_bytes())
-        except AlreadyExists:
-            continue
 
 
 def _key(registry: Registry, version: str, *parts: str) -> str:
