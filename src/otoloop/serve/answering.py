@@ -121,7 +121,7 @@ class Desk:
         details = {
             "kind": item.kind, "style": item.style, "lang": item.lang, "seconds": round(prepared.heard.seconds, 3),
             "valid": asked.response is not None, "ended": written.ended,
-            "claims": dict(Counter(c.status for c in claims)),
+            "claim_counts": dict(Counter(c.status for c in claims)),
         }  # fmt: skip
         answer = Answer(
             asked=asked,
@@ -143,7 +143,7 @@ class Desk:
             answer_id=_new_id(), question=ask.question, trace=text, response=response_of(text),
             confidence=1.0, version=version.name, sha=version.sha256, claims=(),
         )  # fmt: skip
-        answer = Answer(asked=asked, details={"declined": True, "valid": True, "lang": item.lang, "claims": {}})
+        answer = Answer(asked=asked, details={"declined": True, "valid": True, "lang": item.lang, "claim_counts": {}})
         self._store(ask, answer, ("", ""), None, 0.0)
         return answer
 

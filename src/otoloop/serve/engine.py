@@ -96,6 +96,8 @@ class Engine:
             self._closed = True
             self._bell.notify_all()
         self._thread.join()
+        while self._errands:  # somebody waits for each of them
+            self._errands.popleft()()
         for question in self._waiting:
             question.answer.set_exception(_busy("The gateway is closing."))
 
