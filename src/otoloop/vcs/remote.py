@@ -149,16 +149,45 @@ def outs_of(path: Path) -> list[Out]:
         OtoloopError: there is no such file, or it is damaged.
     """
     try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        stages = data["stages"].values() if "stages" in data else [data]
-        rows = [row for stage in stages for row in stage.get("outs", [])]
-        return [Out(row["path"], row["md5"], row.get("size")) for row in rows]
+        return outs_in(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise OtoloopError(
             f"There is no {path}: nothing was added to DVC under that name.", "Run `dvc add` first."
         ) from None
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as err:
         raise OtoloopError(f"{path} is damaged: {err}.", f"Restore it: `git checkout -- {path.name}`.") from None
+
+
+def outs_in(text: str) -> list[Out]:
+    """What the text of a ``.dvc`` file or ``dvc.lock`` names."""
+    data: Any = yaml.safe_load(text) or {}
+    stages = data["stages"].values() if "stages" in data else [data]
+    rows = [row for stage in stages for row in stage.get("outs", [])]
+    return [Out(row["path"], row["md5"], row.get("size")) for row in rows]
+
+
+def read_at(workspace: Path, services: Path, lock: str, path: str) -> bytes:
+    """The bytes of a file below an out that a ``dvc.lock`` (given as text) names.
+
+    Raises:
+        OtoloopError: the lock names no such file, or its data are neither here nor in the remote.
+    """
+
+    def fetch(md5: str) -> bytes:
+        here = workspace / ".dvc" / "cache" / _key(md5)
+        return here.read_bytes() if here.is_file() else open_remote(workspace, services).read(md5)
+
+    out = next((o for o in outs_in(lock) if path == o.path or path.startswith(f"{o.path}/")), None)
+    try:
+        if out is not None and out.md5.endswith(".dir"):
+            listed = {f"{out.path}/{row['relpath']}": row["md5"] for row in json.loads(fetch(out.md5))}
+            if path in listed:
+                return fetch(listed[path])
+        elif out is not None:
+            return fetch(out.md5)
+    except (NotFound, FileNotFoundError) as err:
+        raise OtoloopError(f"The data of {path} are not there any more.", "Look for them in a backup.") from err
+    raise OtoloopError(f"There was no {path} then.", "Choose another revision.")
 
 
 def verify(remote: Remote, outs: Iterable[Out]) -> None:
