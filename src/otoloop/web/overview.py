@@ -111,7 +111,7 @@ def _some(*lines: Line) -> list[Line]:
 
 def _coming_in(count: Mapping[str, int]) -> list[Box]:
     return [
-        Box("Machines", 0, True, [Line("machines send their sounds", "/clips", count["machines"])]),
+        Box("Machines", 0, True, [Line("send their sounds", "/clips", count["machines"])]),
         Box("Deliveries", 0, False, _some(
             Line("objects arrived", "/deliveries", count["arrived"]),
             Line("{n} in the last 24 hours", "/deliveries?days=1", count["today"]),

@@ -1,6 +1,7 @@
-"""The pages' words in English and Japanese. English texts are the keys; ``words/ja.yaml`` has the others.
+"""The pages' words in English and Japanese. English texts are the keys of ``words/*.yaml``.
 
-_("{n} to review", n=3)             in templates, bound to the reader's language
+Templates say ``_("{n} to review", n=3)``, bound to the reader's language (words/ja.yaml), and ``_.told(err.message)`` for
+a sentence that another part of the program made (words/ja-told.yaml).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import yaml
 from fastapi import Request
 
-from otoloop.reasoning.vocab import faults
+from otoloop.reasoning.vocab import by_name, faults
 
 LANGS = {"en": "English", "ja": "日本語"}
 COOKIE = "otoloop_lang"
@@ -42,12 +43,12 @@ class Words:
             return self.texts.get(sentence, sentence)
         for pattern, other in _patterns(self.lang):
             if found := pattern.fullmatch(sentence):
-                return other.format(**found.groupdict())
+                return other.format(**{name: self.told(part) for name, part in found.groupdict().items()})
         return sentence
 
     def known(self, word: str) -> str:
         """A word of the data that may be one of ours (a fault, a band); others come back as they are, readable."""
-        fault = faults().get(word)
+        fault = faults().get(word) or by_name(word)
         return fault.name(self.lang) if fault else self.texts.get(word, word.replace("_", " "))
 
     def count(self, n: int, one: str, many: str) -> str:
@@ -57,19 +58,28 @@ class Words:
 
 @cache
 def _patterns(lang: str) -> list[tuple[re.Pattern[str], str]]:
-    """Translations with values in braces, as patterns that find such sentences."""
-    found = [(re.split(r"\{(\w+)\}", text), other) for text, other in words(lang).texts.items() if "{" in text]
-    return [
-        (re.compile("".join(f"(?P<{p}>.+?)" if k % 2 else re.escape(p) for k, p in enumerate(parts)), re.DOTALL), other)
-        for parts, other in found
-    ]
+    """Translations with values in braces, as patterns that find such sentences; those that say most come first."""
+    found = [(re.split(r"\{(\w+)\}", text), other) for text, other in _file(f"{lang}-told").items() if "{" in text]
+    found.sort(key=lambda one: -sum(map(len, one[0][::2])))
+    return [(re.compile("".join(_piece(k, part) for k, part in enumerate(parts)), re.DOTALL), o) for parts, o in found]
+
+
+def _piece(place: int, part: str) -> str:
+    """Literal text, or a group for what stands in braces: ``{n}`` and ``{k}`` are numbers, others anything."""
+    if not place % 2:
+        return re.escape(part)
+    return rf"(?P<{part}>[\d.]+)" if part in ("n", "k") else f"(?P<{part}>.+?)"
+
+
+def _file(name: str) -> dict[str, str]:
+    text = (files("otoloop") / "web" / "words" / f"{name}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text) or {})
 
 
 @cache
 def words(lang: str) -> Words:
     """The texts of a language."""
-    path = files("otoloop") / "web" / "words" / f"{lang}.yaml"
-    return Words(lang, {} if lang == "en" else yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Words(lang, {} if lang == "en" else {**_file(f"{lang}-told"), **_file(lang)})
 
 
 def language(request: Request) -> str:

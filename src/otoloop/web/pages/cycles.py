@@ -63,7 +63,7 @@ def checks_of(report: Mapping[str, Any]) -> dict[str, Any]:
     from otoloop.gate.parts import TEST_WORDS
 
     rows = [c for c in report["checks"] if c["gating"] or c["verdict"] == "fail"]
-    return {"checks": [{**c, "where": label(c["slice"])} for c in rows], "tests": TEST_WORDS}
+    return {"checks": [{**c, "where": label(c["slice"]).split(", ")} for c in rows], "tests": TEST_WORDS}
 
 
 def _policy(page: str) -> str:
