@@ -123,6 +123,15 @@ class RetrainParams(_Section):
     min_new_items: int = Field(300, ge=1)
 
 
+class PromoteParams(_Section):
+    """Rules of approval: how long a request, a key and a single-use code count, and who reviewed too much to approve."""
+
+    expire_hours: float = Field(168, gt=0)
+    key_days: float = Field(365, gt=0)
+    code_minutes: float = Field(30, gt=0)
+    max_review_share: float = Field(0.5, ge=0, le=1)
+
+
 class ReviewParams(_Section):
     """Shares of the queue that are reviewed twice or picked at random."""
 
@@ -145,6 +154,7 @@ class Params(_Section):
     answer: AnswerParams = AnswerParams()
     score: ScoreParams = ScoreParams()
     gate: GateParams = GateParams()
+    promote: PromoteParams = PromoteParams()
 
 
 def load_params(path: Path) -> Params:
