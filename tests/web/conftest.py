@@ -145,3 +145,17 @@ def spoiled(book):
         text = re.sub(r"(\d+) ?Hz", lambda m: f"{int(m.group(1)) * 3} Hz", view.trace.text, count=1)
         items.add_trace(session, view.item.id, text, drafter="composer")
         return view.item.id
+
+
+@pytest.fixture
+def finished(site, book):
+    """A finished cycle as its flow leaves it: judged by the real gate, committed, tagged, its answers kept by DVC."""
+    from otoloop.vcs import Repo
+    from otoloop.vcs.run import git
+
+    from .cycle import finish
+
+    git(site, "init", "--initial-branch", "main")
+    (site / ".gitignore").write_text(".otoloop\n/answers\n/results\n.dvc/cache\n")
+    Repo(site).commit([".gitignore", "params.yaml"], "A site")
+    return finish(site, book)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -35,8 +35,8 @@ class Page(Generic[T]):
 
     rows: Sequence[T]
     total: int
-    number: int = 1
-    size: int = SIZE
+    number: int
+    size: int
 
     @property
     def pages(self) -> int:
@@ -49,7 +49,7 @@ def _page(session: Session, query: Select[Any], number: int, *order: Any) -> Pag
     total = int(session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0)
     number = min(max(1, number), max(1, -(-total // SIZE)))
     rows = session.execute(query.order_by(*order).limit(SIZE).offset((number - 1) * SIZE)).all()
-    return Page([tuple(row) for row in rows], total, number)
+    return Page([tuple(row) for row in rows], total, number, SIZE)
 
 
 def _where(query: Select[Any], *pairs: tuple[Any, Any]) -> Select[Any]:
@@ -69,7 +69,7 @@ def deliveries(
     )  # fmt: skip
     query = query.where(DeliveryRow.seen_at >= since) if since else query
     found = _page(session, query, number, DeliveryRow.id.desc())
-    return Page([row for (row,) in found.rows], found.total, found.number)
+    return replace(found, rows=[row for (row,) in found.rows])
 
 
 def clips(
@@ -107,7 +107,7 @@ def items(
     decided = func.coalesce(ItemRow.decided_at, ItemRow.created_at).desc()
     order = (ItemRow.priority.desc(), ItemRow.created_at) if state == "queued" else (decided,)
     found = _page(session, query, number, *order, ItemRow.id)
-    return Page([item_store.view(*row) for row in found.rows], found.total, found.number)
+    return replace(found, rows=[item_store.view(*row) for row in found.rows])
 
 
 def answers(

@@ -12,7 +12,8 @@ import hashlib
 import math
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -62,8 +63,7 @@ class Accounts:
     """The door, over the catalogue's tables."""
 
     book: Catalog
-    _hashing: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
-    """A hash takes 64 MB: a crowd of tries must not take the machine's memory."""
+    _one: threading.Lock = field(default_factory=threading.Lock)
 
     def first_link(self) -> str | None:
         """A token with which the first admin is made, or None when there are accounts."""
@@ -114,7 +114,8 @@ class Accounts:
         """
         link = self.invited(token)
         _require_strong(password, link.account or name)
-        hashed = self._hash(password)
+        with self._one:
+            hashed = _hasher().hash(password)
         with self.book.session() as session:
             row = _working(accounts.use_link(session, _digest(token)))
             if row.account is None and accounts.any_account(session):
@@ -132,17 +133,40 @@ class Accounts:
         """
         known = self._account(name)
         counted = known.name if known else _digest(name)[:60]  # people type passwords into the wrong field
-        with self._hashing:
-            self._brake(counted, address)
-            right = _verify(known.password if known else None, password)
-            if known is None or known.disabled or not right:
-                with self.book.session() as session:
-                    accounts.note_failure(session, counted, address, window=WINDOW)
-                raise OtoloopError("Name or password is wrong.", "Try again, or ask an admin for a link.")
+        with self.braked(counted, address):
+            self.require_password(name, password)
+        assert known is not None, "it has a password"
         token = secrets.token_urlsafe(32)
         with self.book.session() as session:
             accounts.log_in(session, known.name, _digest(token), lasting=LASTING)
         return token
+
+    @contextmanager
+    def braked(self, name: str, address: str) -> Iterator[None]:
+        """Around the check of a secret: one at a time (a hash takes 64 MB), and after some failures none for a while.
+
+        Raises:
+            WaitError: too many wrong secrets before.
+        """
+        with self._one:
+            self._brake(name, address)
+            try:
+                yield
+            except OtoloopError:
+                with self.book.session() as session:
+                    accounts.note_failure(session, name, address, window=WINDOW)
+                raise
+
+    def require_password(self, name: str, password: str) -> None:
+        """Check a password; call it within `braked`.
+
+        Raises:
+            OtoloopError: name or password is wrong, or the account is disabled.
+        """
+        known = self._account(name)
+        right = _verify(known.password if known else None, password)
+        if known is None or known.disabled or not right:
+            raise OtoloopError("Name or password is wrong.", "Try again, or ask an admin for a link.")
 
     def who(self, token: str) -> Person | None:
         """Whose browser holds this token."""
@@ -175,10 +199,6 @@ class Accounts:
         if named >= TRIES or placed >= TRIES_FROM:
             minutes = math.ceil(WINDOW.total_seconds() / 60)
             raise WaitError("Too many wrong passwords.", f"Wait {minutes} minutes, or ask an admin for a link.")
-
-    def _hash(self, password: str) -> str:
-        with self._hashing:
-            return _hasher().hash(password)
 
 
 @cache

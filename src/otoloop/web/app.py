@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -19,12 +21,14 @@ from otoloop.settings import Settings
 from otoloop.web.accounts import Accounts
 from otoloop.web.desk import Desk, render
 from otoloop.web.door import door
-from otoloop.web.pages import clips, cycles, entry, home, lists, people, review
+from otoloop.web.live import Watched
+from otoloop.web.pages import clips, cycles, entry, home, lists, people, promotions, review
 from otoloop.web.security import BodyLimit, Keys, guard, require_own_form
 from otoloop.web.sound import Fetch, Sounds, from_store
 
 HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-PAGES = (entry, home, review, lists, clips, cycles, people)
+PAGES = (entry, home, review, lists, clips, cycles, promotions, people)
+log = logging.getLogger("otoloop.web")
 _STATIC = Path(__file__).parent / "static"
 _PLAIN = ("/audio", "/picture", "/static")
 
@@ -43,7 +47,8 @@ def create_app(workspace: Path, *, fetch: Fetch | None = None) -> FastAPI:
     book = catalog.open_workspace(workspace, settings.database_url)
     base = load_params(workspace / "params.yaml").base
     desk = Desk(
-        workspace, book, base, Keys(), Sounds(fetch or from_store(workspace)), Accounts(book), History(workspace)
+        workspace, book, base, Keys(), Sounds(fetch or from_store(workspace)), Accounts(book), History(workspace),
+        Watched(workspace),
     )  # fmt: skip
     app = FastAPI(
         title="otoloop", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(require_own_form)]
@@ -58,12 +63,22 @@ def create_app(workspace: Path, *, fetch: Fetch | None = None) -> FastAPI:
 
 
 def _add_guards(app: FastAPI, desk: Desk, settings: Settings) -> None:
-    """What every request passes, the outermost last: known host, size, policy, log-in."""
+    """What every request passes, the outermost last: known host, size, policy, log-in; and what catches a crash."""
+    app.middleware("http")(_caught)
     app.middleware("http")(door(desk.accounts))
     app.middleware("http")(guard)
     app.add_middleware(BodyLimit)
     own = [host.strip() for host in settings.web_hosts.split(",") if host.strip()]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*HOSTS, *own])
+
+
+async def _caught(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """A crash of a page is told to the log, and to the reader without its insides."""
+    try:
+        return await call_next(request)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.url.path)
+        return _message(request, "This page is broken. That is not your fault.", "The log of the pages says why.", 500)
 
 
 def _add_sound(app: FastAPI, desk: Desk) -> None:

@@ -19,10 +19,12 @@ from otoloop.reasoning.vocab import faults
 from otoloop.web import labels
 from otoloop.web.accounts import Accounts
 from otoloop.web.door import person_of
+from otoloop.web.live import Watched
 from otoloop.web.security import Keys, form_token
 from otoloop.web.sound import Sounds
-from otoloop.web.words import LANGS, Words, language, words
+from otoloop.web.words import COOKIE, LANGS, Words, language, words
 
+YEAR_S = 365 * 86400
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
 
 
@@ -37,6 +39,7 @@ class Desk:
     sounds: Sounds
     accounts: Accounts
     history: History
+    live: Watched
 
     def name(self, request: Request) -> str:
         """Who sits before the screen: what they do is signed with the name of their account."""
@@ -53,7 +56,10 @@ def render(request: Request, page: str, values: Mapping[str, Any], status: int =
         "words_of": lambda codes: [(code, said(labels.plain(code))) for code in codes],
         "named": lambda faults: [(fault.id, fault.name(said.lang)) for fault in faults],
     }  # fmt: skip
-    return templates.TemplateResponse(request, page, {**common, **values}, status_code=status)
+    answer = templates.TemplateResponse(request, page, {**common, **values}, status_code=status)
+    if request.query_params.get("lang") == said.lang:
+        answer.set_cookie(COOKIE, said.lang, httponly=True, samesite="lax", max_age=YEAR_S)
+    return answer
 
 
 def _linker(request: Request) -> Any:

@@ -15,7 +15,7 @@ from otoloop.catalog.tables import now
 from otoloop.cycles import Cycle
 from otoloop.params import load_params
 from otoloop.web.desk import Desk
-from otoloop.web.live import Live, look
+from otoloop.web.live import Live
 
 Tone = Literal["", "waits", "refused", "good"]
 WIDE, HIGH, STEP, TOP, LOW = 196, 140, 246, 12, 244
@@ -88,7 +88,7 @@ def overview(desk: Desk) -> Overview:
             "fresh": numbers.not_yet_learnt(session, newest.release if newest else None), **states,
         }  # fmt: skip
         said = numbers.feedback(session)
-    cycles, live = desk.history.cycles(), look(desk.workspace)
+    cycles, live = desk.history.cycles(), desk.live.look()
     least = load_params(desk.workspace / "params.yaml").retrain.min_new_items
     boxes = [
         *_coming_in(count), _review(count), _release([r.id for r in made], count["fresh"], least),
@@ -154,16 +154,17 @@ def _cycle(cycles: Sequence[Cycle], under_way: int | None) -> Box:
 
 
 def _approval(live: Live) -> Box:
-    waiting = len(live.waiting)
+    waiting = len(live.of("open"))
     return Box("Promotions", 4, True, _some(
         Line("wait for an approver", "/promotions?state=open", waiting, "waits" if waiting else ""),
-        Line("{n} approved", "/promotions?state=promoted", live.count("approved", "promoted"), "good"),
-        Line("{n} rejected", "/promotions?state=rejected", live.count("rejected"), "refused"),
-    ))  # fmt: skip
+        Line("{n} on their way", "/promotions?state=approved", len(live.of("approved")), "waits"),
+        Line("{n} went live", "/promotions?state=promoted", len(live.of("promoted")), "good"),
+        Line("{n} rejected", "/promotions?state=rejected", len(live.of("rejected")), "refused"),
+    )[:4])  # fmt: skip
 
 
 def _live(live: Live) -> Box:
-    serving = [Line("{n} on {channel}", f"/promotions/{p.request}" if p.request else "/promotions", p.version, "good",
+    serving = [Line("{n} on {channel}", f"/promotions/{p.request}", p.version, "good",
                     {"channel": p.channel}) for p in live.places]  # fmt: skip
     return Box("Live", 3, True, [Line("channels serve answers", "/promotions", len(live.places)), *serving][:4])
 
@@ -185,7 +186,7 @@ def _answers(count: Mapping[str, int], said: Mapping[str, int]) -> list[Box]:
 def _waits(count: Mapping[str, int], live: Live) -> list[tuple[str, Line]]:
     """Role and what it is wanted for; nothing that is done."""
     wanted = [
-        ("approver", Line("{n} candidates to approve or reject", "/promotions?state=open", len(live.waiting))),
+        ("approver", Line("{n} candidates to approve or reject", "/promotions?state=open", len(live.of("open")))),
         ("reviewer", Line("{n} items to review", "/items?state=queued", count.get("queued", 0))),
         ("technician", Line("{n} clips that nobody named a fault for", "/clips?fault=none", count["unnamed"])),
         ("admin", Line("{n} deliveries in quarantine", "/deliveries?state=quarantined", count["quarantine"])),

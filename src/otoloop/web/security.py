@@ -109,7 +109,8 @@ async def guard(request: Request, call_next: Callable[[Request], Awaitable[Respo
     response.headers.setdefault("Cache-Control", "no-store")
     for name, value in _HEADERS.items():
         response.headers[name] = value
-    if session_of(request) == request.state.new_session and "set-cookie" not in response.headers:
+    ours = [value for name, value in response.headers.items() if name == "set-cookie" and value.startswith(SESSION)]
+    if session_of(request) == request.state.new_session and not ours:
         set_session(request, response, request.state.new_session)
     return response
 

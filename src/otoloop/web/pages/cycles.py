@@ -14,7 +14,10 @@ from fastapi.responses import HTMLResponse
 
 from otoloop.catalog import releases
 from otoloop.codes import VERDICTS
+from otoloop.cycles import Cycle
+from otoloop.errors import OtoloopError
 from otoloop.web.desk import Desk, render
+from otoloop.web.examples import examples
 
 STOPPED = "stopped"
 """In place of a verdict: every cycle that did not pass."""
@@ -39,7 +42,11 @@ def router(desk: Desk) -> APIRouter:
     @pages.get("/cycles/{number}", response_class=HTMLResponse)
     def cycle(request: Request, number: int) -> Response:
         found = desk.history.cycle(number)
-        values = {"cycle": found, "report": found.report, "requests": [], **checks_of(found.report)}
+        asked = [row for row in desk.live.look().requests if row["version"] in _versions(desk, found)]
+        values = {
+            "cycle": found, "report": found.report, "requests": asked, "examples": examples(desk, found),
+            **checks_of(found.report),
+        }  # fmt: skip
         return render(request, "cycle.html", values)
 
     @pages.get("/cycles/{number}/report", response_class=HTMLResponse)
@@ -57,12 +64,21 @@ def router(desk: Desk) -> APIRouter:
     return pages
 
 
+def _versions(desk: Desk, cycle: Cycle) -> set[str]:
+    """Versions that the registry has of a cycle; none while it does not answer."""
+    try:
+        registered = desk.live.ledger().versions.values()
+    except OtoloopError:
+        return set()
+    return {str(event.version) for event in registered if event.fields.get("commit") == cycle.commit}
+
+
 def checks_of(report: Mapping[str, Any]) -> dict[str, Any]:
     """What had to be decided, and what failed beside, with the slice in words; for ``checks.html``."""
     from otoloop.gate.page import label
     from otoloop.gate.parts import TEST_WORDS
 
-    rows = [c for c in report["checks"] if c["gating"] or c["verdict"] == "fail"]
+    rows = [c for c in report.get("checks", ()) if c["gating"] or c["verdict"] == "fail"]
     return {"checks": [{**c, "where": label(c["slice"]).split(", ")} for c in rows], "tests": TEST_WORDS}
 
 

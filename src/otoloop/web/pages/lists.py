@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BeforeValidator
 from sqlalchemy.orm import Session
 
 from otoloop.catalog import answers, deliveries, items, lists
@@ -24,7 +25,8 @@ DELIVERY_STATES = ("claimed", "admitted", "waiting", "matched", "quarantined", "
 KINDS = ("audio", "note", "sensors")
 CLIP_STATES = ("admitted", "erased")
 Number = Query(1, ge=1, alias="page")
-Days = Query(0, ge=0, le=3650)
+Days = Annotated[int, BeforeValidator(lambda chosen: chosen or 0), Query(ge=0, le=3650)]
+"""Forms send an empty word for "ever"."""
 
 
 def router(desk: Desk) -> APIRouter:
@@ -34,7 +36,7 @@ def router(desk: Desk) -> APIRouter:
     @pages.get("/deliveries", response_class=HTMLResponse)
     def arrived(
         request: Request, state: str = "", kind: str = "", site: str = "", machine: str = "", reason: str = "",
-        days: int = Days, number: int = Number,
+        days: Days = 0, number: int = Number,
     ) -> Response:  # fmt: skip
         asked = {"state": state, "kind": kind, "site": site, "machine": machine, "reason": reason}
         with desk.book.reading() as session:
@@ -54,7 +56,7 @@ def router(desk: Desk) -> APIRouter:
     @pages.get("/clips", response_class=HTMLResponse)
     def clips(
         request: Request, state: str = "admitted", site: str = "", machine: str = "", fault: str = "",
-        days: int = Days, number: int = Number,
+        days: Days = 0, number: int = Number,
     ) -> Response:  # fmt: skip
         asked = {"state": state, "site": site, "machine": machine, "fault": fault}
         with desk.book.reading() as session:
@@ -82,7 +84,7 @@ def router(desk: Desk) -> APIRouter:
     @pages.get("/answers", response_class=HTMLResponse)
     def said(
         request: Request, site: str = "", machine: str = "", version: str = "", channel: str = "", verdict: str = "",
-        days: int = Days, number: int = Number,
+        days: Days = 0, number: int = Number,
     ) -> Response:  # fmt: skip
         asked = {"site": site, "machine": machine, "version": version, "channel": channel, "verdict": verdict}
         with desk.book.reading() as session:
@@ -92,7 +94,7 @@ def router(desk: Desk) -> APIRouter:
         return render(request, "answers.html", values)
 
     @pages.get("/feedback", response_class=HTMLResponse)
-    def heard(request: Request, verdict: str = "", days: int = Days, number: int = Number) -> Response:
+    def heard(request: Request, verdict: str = "", days: Days = 0, number: int = Number) -> Response:
         with desk.book.reading() as session:
             page = lists.feedback(session, verdict=verdict, since=_since(days), number=number)
         values = {"page": page, "asked": {"verdict": verdict, "days": days}, "verdicts": answers.VERDICTS, "days": DAYS}
