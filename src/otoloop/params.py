@@ -139,6 +139,26 @@ class ReviewParams(_Section):
     random_share: float = Field(0.1, ge=0, le=1)
 
 
+class ServeParams(_Section):
+    """The gateway: which channel it follows, what a request may bring, how requests share a pass of the model.
+
+    ``allow_hosts``: hosts that sound may be fetched from by https, and networks (``10.2.0.0/16``) in which they may lie
+    although those are private. ``keep``: sounds of known machines go on to the intake. ``threads``: of one pass; more
+    help a large base only.
+    """
+
+    channel: str = Field("prod", pattern=r"^[a-z][a-z0-9_-]{0,19}$")
+    max_body_mb: float = Field(16, gt=0, le=256)
+    max_seconds: float = Field(30, gt=0.1, le=30)
+    max_new_tokens: int = Field(300, ge=8, le=2000)
+    batch: int = Field(8, ge=1, le=256)
+    wait_ms: float = Field(20, ge=0, le=1000)
+    queue: int = Field(64, ge=1, le=10_000)
+    threads: int = Field(1, ge=1)
+    allow_hosts: tuple[str, ...] = ()
+    keep: bool = True
+
+
 class Params(_Section):
     """The whole tree; sections carry the names of the stages and commands that read them."""
 
@@ -155,6 +175,7 @@ class Params(_Section):
     score: ScoreParams = ScoreParams()
     gate: GateParams = GateParams()
     promote: PromoteParams = PromoteParams()
+    serve: ServeParams = ServeParams()
 
 
 def load_params(path: Path) -> Params:

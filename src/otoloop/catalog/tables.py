@@ -244,7 +244,11 @@ class ReleaseItemRow(Base):
 
 
 class AnswerRow(Base):
-    """What the model said to somebody, and which version said it."""
+    """What the model said to somebody, and which version said it.
+
+    ``clip`` is the content id of the sound as it was sent: that of a clip, or of a clip's parent if speech was hidden in
+    it, once the intake has it. ``details``: kind, lang, style, seconds, valid (a trace), declined, claims by status.
+    """
 
     __tablename__ = "answers"
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -258,17 +262,19 @@ class AnswerRow(Base):
     output: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float | None] = mapped_column(Float)
     latency_ms: Mapped[float | None] = mapped_column(Float)
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
     created_at: Mapped[datetime] = mapped_column(Utc, default=now, index=True)
 
 
 class FeedbackRow(Base):
-    """What somebody said of an answer."""
+    """What somebody said of an answer; ``label`` is the fault that they say it is."""
 
     __tablename__ = "feedback"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     answer: Mapped[str] = mapped_column(String(80), ForeignKey("answers.id"), index=True)
     actor: Mapped[str] = mapped_column(String(200), default="")
     verdict: Mapped[str] = mapped_column(String(20))
+    label: Mapped[str | None] = mapped_column(String(60))
     comment: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(Utc, default=now)
 

@@ -10,7 +10,8 @@ import typer
 from otoloop.commands.output import Json, emit
 
 if TYPE_CHECKING:
-    from otoloop.evaluate.ask import Asked
+    from otoloop.evaluate.ask import Asked, Asker
+    from otoloop.params import Params
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +28,7 @@ def ask(
     adapter: str = typer.Option(
         "", metavar="DIR|base|latest", help="Which adapter; default: the one trained last here, else the base."
     ),
+    live: bool = typer.Option(False, "--live", help="Ask the version that is live in this workspace's channel."),
     machine: str | None = typer.Option(None, help="Its machine in machines.yaml, for orders and mesh frequency."),
     sensors: Path | None = typer.Option(
         None, exists=True, dir_okay=False, help="Its sensor readings; by default the file beside it, if there is one."
@@ -42,7 +44,6 @@ def ask(
     from otoloop.audio.evidence import measure, mono
     from otoloop.commands.inspect import _machine, _sensors
     from otoloop.errors import OtoloopError
-    from otoloop.evaluate.ask import Asker
     from otoloop.params import IntakeParams, Params, load_params
     from otoloop.records import Verdict
 
@@ -52,7 +53,7 @@ def ask(
         raise OtoloopError(f"{audio}: {clip.message}", clip.remedy)
     facts = derive(measure(clip.floats(), clip.rate), _sensors(audio, sensors), _machine(machine))
     params = load_params(workspace / "params.yaml") if workspace else Params()
-    asker = Asker(adapter or _default(workspace), workspace, params.base)
+    asker = _asker(adapter, live, workspace, params)
     asked = asker.ask(
         mono(clip.floats(), clip.rate), question, facts, choices=[c.strip() for c in choices.split(",") if c.strip()],
         evidence=evidence, style="direct" if direct else "cot",
@@ -60,6 +61,20 @@ def ask(
     if workspace:
         _remember(asked, workspace)
     emit(asked.to_json(), _words(asked), as_json)
+
+
+def _asker(adapter: str, live: bool, workspace: Path | None, params: Params) -> Asker:
+    """The model that is asked: by its adapter, or what is live."""
+    from otoloop.errors import OtoloopError
+    from otoloop.evaluate.ask import Asker
+
+    if not live:
+        return Asker(adapter or _default(workspace), workspace, params.base)
+    if workspace is None or adapter:
+        raise OtoloopError("--live asks what a workspace serves, and no other adapter.", "Leave --adapter away.")
+    from otoloop.serve.bundles import live_asker
+
+    return live_asker(workspace, params)
 
 
 def _workspace() -> Path | None:
