@@ -19,15 +19,16 @@ from otoloop.errors import OtoloopError
 from otoloop.params import load_params
 from otoloop.settings import Settings
 from otoloop.web.accounts import Accounts
+from otoloop.web.asking import Asking
 from otoloop.web.desk import Desk, render
 from otoloop.web.door import door
 from otoloop.web.live import Watched
-from otoloop.web.pages import clips, cycles, entry, home, lists, people, promotions, review
+from otoloop.web.pages import answers, ask, clips, cycles, entry, home, lists, people, promotions, review
 from otoloop.web.security import BodyLimit, Keys, guard, require_own_form
 from otoloop.web.sound import Fetch, Sounds, from_store
 
 HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-PAGES = (entry, home, review, lists, clips, cycles, promotions, people)
+PAGES = (entry, home, review, lists, clips, cycles, promotions, ask, answers, people)
 log = logging.getLogger("otoloop.web")
 _STATIC = Path(__file__).parent / "static"
 _PLAIN = ("/audio", "/picture", "/static")
@@ -46,9 +47,10 @@ def create_app(workspace: Path, *, fetch: Fetch | None = None) -> FastAPI:
     settings = Settings()
     book = catalog.open_workspace(workspace, settings.database_url)
     base = load_params(workspace / "params.yaml").base
+    asking = Asking(workspace, book)
     desk = Desk(
-        workspace, book, base, Keys(), Sounds(fetch or from_store(workspace)), Accounts(book), History(workspace),
-        Watched(workspace),
+        workspace, book, base, Keys(), Sounds(_first(asking.sound, fetch or from_store(workspace))), Accounts(book),
+        History(workspace), Watched(workspace), asking,
     )  # fmt: skip
     app = FastAPI(
         title="otoloop", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(require_own_form)]
@@ -62,12 +64,17 @@ def create_app(workspace: Path, *, fetch: Fetch | None = None) -> FastAPI:
     return app
 
 
+def _first(known: Callable[[str], bytes | None], fetch: Fetch) -> Fetch:
+    """Sounds that were asked about just now lie in memory; others are fetched."""
+    return lambda clip: known(clip) or fetch(clip)
+
+
 def _add_guards(app: FastAPI, desk: Desk, settings: Settings) -> None:
-    """What every request passes, the outermost last: known host, size, policy, log-in; and what catches a crash."""
+    """What every request passes, the outermost last: known host, policy, log-in, what catches a crash, size."""
+    app.add_middleware(BodyLimit)  # innermost: what it raises must not pass through the others' task groups
     app.middleware("http")(_caught)
     app.middleware("http")(door(desk.accounts))
     app.middleware("http")(guard)
-    app.add_middleware(BodyLimit)
     own = [host.strip() for host in settings.web_hosts.split(",") if host.strip()]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*HOSTS, *own])
 

@@ -18,6 +18,7 @@ from otoloop.reasoning.trace import TraceFormatError, parse
 from otoloop.reasoning.vocab import faults
 from otoloop.web import labels
 from otoloop.web.accounts import Accounts
+from otoloop.web.asking import Asking
 from otoloop.web.door import person_of
 from otoloop.web.live import Watched
 from otoloop.web.security import Keys, form_token
@@ -40,6 +41,7 @@ class Desk:
     accounts: Accounts
     history: History
     live: Watched
+    asking: Asking
 
     def name(self, request: Request) -> str:
         """Who sits before the screen: what they do is signed with the name of their account."""

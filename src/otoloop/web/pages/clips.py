@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from otoloop.catalog import clips, deliveries, items, notes, releases
+from otoloop.catalog import answers, clips, deliveries, items, notes, releases
 from otoloop.reasoning.draft import derived
 from otoloop.review.views import summary
 from otoloop.web.desk import Desk, render
@@ -34,6 +34,7 @@ def _values(desk: Desk, clip_id: str) -> dict[str, Any]:
             "clip": row, "machine": machine, "notes": notes.note_history(session, row.id)[::-1],
             "label": notes.label(session, row.id), "releases": releases.released_in(session, row.id),
             "deliveries": deliveries.deliveries(session, clip=row.id),
+            "answers": answers.of_clip(session, row.id, row.parent),
             "items": [summary(view) for view in items.items(session, clip=row.id)],
         }  # fmt: skip
     erased = row.state == "erased"

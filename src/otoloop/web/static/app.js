@@ -67,4 +67,5 @@ keys(sound);
 $("[data-keys]")?.addEventListener("click", () => $("[data-help]").showModal());
 all("[data-open]").forEach((b) => b.addEventListener("click", () => open(b.dataset.open)));
 all("form").forEach((form) => form.addEventListener("submit", () => setTimeout(() => all("button", form).forEach((b) => { b.disabled = true; }))));
+all("form[data-busy]").forEach((form) => form.addEventListener("submit", () => { $(".busy", form).hidden = false; }));
 all("input.copy").forEach((field) => { field.addEventListener("focus", () => field.select()); field.focus(); });
