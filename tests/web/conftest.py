@@ -19,6 +19,7 @@ from otoloop.catalog import clips, items, machines, notes
 from otoloop.params import load_params
 from otoloop.reasoning.draft import run
 from otoloop.records import Clip, Note
+from otoloop.web.accounts import Accounts
 from otoloop.web.app import create_app
 
 FAULTS = ["bearing_outer", "electrical_hum", "belt_squeal"]
@@ -65,13 +66,75 @@ def book(site):
     opened.close()
 
 
+PASSWORD = "a loud pump in the night"
+PEOPLE = {"ken": ["technician"], "aya": ["reviewer"], "mori": ["approver"], "root": ["admin"]}
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch):
+    """Argon2 as in production, with parameters that do not take half a second each."""
+    from argon2 import PasswordHasher
+
+    from otoloop.web import accounts
+
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts, "_hasher", lambda: hasher)
+    accounts._nobody.cache_clear()
+
+
 @pytest.fixture
-def client(site, sounds):
+def door(book):
+    return Accounts(book)
+
+
+@pytest.fixture
+def people(door):
+    """One account for each role, made as people make them."""
+    door.accept(door.first_link(), PASSWORD, name="root")
+    for name, roles in PEOPLE.items():
+        if name != "root":
+            door.accept(door.add(name, roles), PASSWORD)
+    return PEOPLE
+
+
+@pytest.fixture
+def app(site, sounds):
     data = {row[0]: row[1] for row in sounds}
-    with TestClient(
-        create_app(site, fetch=data.__getitem__), base_url="http://127.0.0.1", follow_redirects=False
-    ) as opened:
+    return create_app(site, fetch=data.__getitem__)
+
+
+@pytest.fixture
+def stranger(app):
+    """A browser that nobody is logged in with."""
+    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def come_in(app, people):
+    """come_in("aya"): a browser with that person logged in, through the form."""
+    opened = []
+
+    def browser(name):
+        one = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+        opened.append(one)
+        sent = {"csrf": token_of(one.get("/log-in").text), "name": name, "password": PASSWORD, "next": "/"}
+        assert one.post("/log-in", data=sent).headers["location"] == "/"
+        return one
+
+    yield browser
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def client(come_in):
+    """A reviewer's browser."""
+    return come_in("aya")
+
+
+def token_of(page):
+    return re.search(r'name="csrf" value="(\w+)"', page).group(1)
 
 
 @pytest.fixture
@@ -82,3 +145,17 @@ def spoiled(book):
         text = re.sub(r"(\d+) ?Hz", lambda m: f"{int(m.group(1)) * 3} Hz", view.trace.text, count=1)
         items.add_trace(session, view.item.id, text, drafter="composer")
         return view.item.id
+
+
+@pytest.fixture
+def finished(site, book):
+    """A finished cycle as its flow leaves it: judged by the real gate, committed, tagged, its answers kept by DVC."""
+    from otoloop.vcs import Repo
+    from otoloop.vcs.run import git
+
+    from .cycle import finish
+
+    git(site, "init", "--initial-branch", "main")
+    (site / ".gitignore").write_text(".otoloop\n/answers\n/results\n.dvc/cache\n")
+    Repo(site).commit([".gitignore", "params.yaml"], "A site")
+    return finish(site, book)

@@ -9,7 +9,6 @@ import pytest
 import uvicorn
 
 from otoloop.catalog import items
-from otoloop.web.app import create_app
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
@@ -17,12 +16,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 @pytest.fixture
-def address(site, sounds):
-    data = {row[0]: row[1] for row in sounds}
+def address(app, people):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(site, fetch=data.__getitem__), port=port, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -54,7 +52,7 @@ def state(book, item):
 
 
 def test_a_reviewer_sees_marks_and_approves_by_keyboard(page, address, book):
-    page.goto(address)
+    page.goto(f"{address}/items")
     page.keyboard.press("Enter")
     page.wait_for_selector(".player.ready")
     with book.reading() as session:

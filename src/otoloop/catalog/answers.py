@@ -52,6 +52,13 @@ def answers(
     return session.scalars(query.limit(limit)).all()
 
 
+def of_clip(session: Session, *sounds: str | None) -> Sequence[AnswerRow]:
+    """Answers about a sound by its content ids (that of the clip, and of its parent), newest first."""
+    wanted = [sound for sound in sounds if sound]
+    query = select(AnswerRow).where(AnswerRow.clip.in_(wanted))
+    return session.scalars(query.order_by(AnswerRow.created_at.desc(), AnswerRow.id)).all()
+
+
 def add_feedback(
     session: Session, answer_id: str, verdict: str, *, actor: str = "", comment: str = "", label: str | None = None
 ) -> FeedbackRow:

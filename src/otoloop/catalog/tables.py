@@ -285,3 +285,45 @@ class MarkRow(Base):
     __tablename__ = "marks"
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
     time: Mapped[datetime] = mapped_column(Utc)
+
+
+class AccountRow(Base):
+    """A person who may log in to the pages. ``password`` is an argon2 hash, or None until they chose one."""
+
+    __tablename__ = "accounts"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    roles: Mapped[list[str]] = mapped_column(Json, default=list)
+    password: Mapped[str | None] = mapped_column(Text)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(Utc, default=now)
+    last_login: Mapped[datetime | None] = mapped_column(Utc)
+
+
+class LogInRow(Base):
+    """One browser that is logged in; ``token`` is the sha256 of what its cookie holds."""
+
+    __tablename__ = "logins"
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account: Mapped[str] = mapped_column(String(60), ForeignKey("accounts.name"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Utc, default=now)
+    seen_at: Mapped[datetime] = mapped_column(Utc, default=now)
+
+
+class LinkRow(Base):
+    """A link that works once: to choose a password, or (without an account) to make the first admin."""
+
+    __tablename__ = "links"
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account: Mapped[str | None] = mapped_column(String(60), ForeignKey("accounts.name"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(Utc)
+    used_at: Mapped[datetime | None] = mapped_column(Utc)
+
+
+class LogInFailureRow(Base):
+    """One wrong password; a few of them make the next tries wait."""
+
+    __tablename__ = "login_failures"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(60), index=True)
+    address: Mapped[str] = mapped_column(String(80), index=True)
+    time: Mapped[datetime] = mapped_column(Utc, default=now, index=True)

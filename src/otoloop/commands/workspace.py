@@ -57,8 +57,10 @@ def up(
     ports = {name: port for name, port in given.items() if port}
     if not only or set(only) != {"s3"}:
         say("Starting; Prefect takes some seconds ...")
-    starting.up(_workspace(), only=only or starting.PARTS, ports=ports)
+    parts = starting.up(_workspace(), only=only or starting.PARTS, ports=ports)
     _show_status(as_json)
+    if any(part.name == "web" for part in parts):
+        _welcome_first()
 
 
 def down(as_json: bool = Json) -> None:
@@ -100,6 +102,14 @@ def _workspace() -> Path:
     from otoloop.settings import Settings
 
     return Settings().workspace
+
+
+def _welcome_first() -> None:
+    """The first start tells how to come in: there is no default password."""
+    from otoloop.web.links import first_link
+
+    if url := first_link(_workspace()):
+        say(f"Nobody has an account yet. Make the first (valid once, 15 minutes; again: `otoloop user link`):\n  {url}")
 
 
 def _show_status(as_json: bool) -> None:

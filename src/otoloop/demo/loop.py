@@ -92,6 +92,7 @@ def _person_reviews(demo: Demo) -> bool:
     import typer
 
     from otoloop.catalog import items
+    from otoloop.web.links import first_link
     from otoloop.workspace.state import running
     from otoloop.workspace.up import up
 
@@ -99,7 +100,8 @@ def _person_reviews(demo: Demo) -> bool:
         return False
     up(demo.workspace, only=["web"])
     part = running(demo.workspace, "web")
-    say(f"   Open {part.url if part else 'the page'} and approve or reject.")
+    address = first_link(demo.workspace) or (part.url if part else "the page")
+    say(f"   Open {address} and approve or reject.")
     typer.prompt("   Press Enter when you have done enough", default="", show_default=False)
     with catalogue(demo).reading() as session:
         states = items.count_by_state(session)

@@ -171,6 +171,30 @@ def parse_outs(text: str, name: str) -> list[Out]:
         raise OtoloopError(f"{name} is damaged: {err}.", f"Restore it: `git checkout -- {Path(name).name}`.") from None
 
 
+def read_at(workspace: Path, services: Path, lock: str, path: str) -> bytes:
+    """The bytes of a file below an out that a ``dvc.lock`` (given as text) names.
+
+    Raises:
+        OtoloopError: the lock names no such file, or its data are neither here nor in the remote.
+    """
+
+    def fetch(md5: str) -> bytes:
+        here = workspace / ".dvc" / "cache" / _key(md5)
+        return here.read_bytes() if here.is_file() else open_remote(workspace, services).read(md5)
+
+    out = next((o for o in parse_outs(lock, "dvc.lock") if path == o.path or path.startswith(f"{o.path}/")), None)
+    try:
+        if out is not None and out.md5.endswith(".dir"):
+            listed = {f"{out.path}/{row['relpath']}": row["md5"] for row in json.loads(fetch(out.md5))}
+            if path in listed:
+                return fetch(listed[path])
+        elif out is not None:
+            return fetch(out.md5)
+    except (NotFound, FileNotFoundError) as err:
+        raise OtoloopError(f"The data of {path} are not there any more.", "Look for them in a backup.") from err
+    raise OtoloopError(f"There was no {path} then.", "Choose another revision.")
+
+
 def verify(remote: Remote, outs: Iterable[Out]) -> None:
     """Check every out and, for folders, every file that the folder's list names.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 
 from otoloop.errors import OtoloopError
@@ -186,6 +187,18 @@ class Repo:
     def show(self, revision: str, path: str) -> str:
         """A text file as it was at a revision."""
         return git(self.workspace, "show", f"{revision}:{path}", services=self.services).stdout
+
+    def time_of(self, revision: str) -> datetime:
+        """When the commit that a tag, branch or id names was made."""
+        return datetime.fromisoformat(self._git("log", "-1", "--format=%cI", revision))
+
+    def read_at(self, revision: str, path: str) -> bytes:
+        """A file that a stage made and DVC keeps, as it was at a revision: from the cache here, else from the remote.
+
+        Raises:
+            OtoloopError: no stage had made such a file then, or its data are gone.
+        """
+        return remote.read_at(self.workspace, self.services, self.show(revision, "dvc.lock"), path)
 
     def push_commits(self) -> bool:
         """Push the branch and its tags to ``origin``; False if there is none."""
