@@ -16,13 +16,15 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    cycles: int = typer.Option(1, min=1, help="How many turns of the loop."),
+    cycles: int = typer.Option(2, min=1, max=2, help="Turns of the loop; the second one is spoiled, and refused."),
     yes: bool = typer.Option(False, "--yes", help="Ask nothing: a simulated reviewer approves."),
     seed: int = typer.Option(7, min=0, help="Another seed is another site."),
     folder: Path = typer.Option(Path("demo-site"), "--dir", help="Where; an earlier demo there is cleared."),
     as_json: bool = Json,
 ) -> None:
-    """Watch otoloop do its job on a simulated site: S3, intake, drafts, review, release, training, gate, answers.
+    """Watch otoloop do its job on a simulated site: S3, intake, drafts, review, release, training, gate, approval, answers.
+
+    Two turns of the loop: the first candidate goes live; the second learnt from spoiled labels and is refused.
 
     Offline, without a GPU, a few minutes. Leaves report.html and report.json in the folder and no process.
 
@@ -39,7 +41,7 @@ def demo(
     tour = Demo(workspace=folder.absolute(), seed=seed, cycles=cycles, ask=ask)
     if not ask:
         say("Nobody is asked: a SIMULATED reviewer will approve.")
-    walk(tour, steps.ONCE, steps.EACH_CYCLE, steps.LAST)
+    walk(tour, steps.ONCE, steps.CYCLES)
     seconds = time.monotonic() - start
     page = report.write(tour, seconds)
     say("")

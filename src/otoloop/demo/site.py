@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,28 +27,29 @@ SCHEDULE_WAIT_S = 20
 
 def make(demo: Demo) -> str:
     """`otoloop init`, the demo's parameters, the S3 server; Prefect starts in the background meanwhile."""
-    from otoloop.vcs import Repo
     from otoloop.workspace import ensure_store
     from otoloop.workspace.init import init
 
     folder = init(demo.workspace, prefix="demo")
-    _set(folder / "params.yaml", PARAMS)
-    Repo(folder).commit(["params.yaml"], "Parameters of the demo")
+    set_params(folder, PARAMS, "Parameters of the demo")
     ensure_store(folder)
     demo.background.append(_begin_up(folder))
     return f"{folder}: a git and DVC repository with pipeline, flows and parameters. S3 answers, Prefect is starting."
 
 
-def _set(path: Path, values: Mapping[str, Mapping[str, float]]) -> None:
-    """Change values of params.yaml; what is written around them stays."""
+def set_params(folder: Path, values: Mapping[str, Mapping[str, Any]], message: str) -> None:
+    """Change values of params.yaml, and commit; what is written around them stays."""
     from ruamel.yaml import YAML
 
-    text = YAML()
+    from otoloop.vcs import Repo
+
+    text, path = YAML(), folder / "params.yaml"
     params = text.load(path.read_text(encoding="utf-8"))
     for section, changed in values.items():
         params[section].update(changed)
     with path.open("w", encoding="utf-8") as stream:
         text.dump(params, stream)
+    Repo(folder).commit([path.name], message)
 
 
 def _begin_up(folder: Path) -> subprocess.Popen[bytes]:
