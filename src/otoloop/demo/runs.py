@@ -64,8 +64,17 @@ def _planned(url: str) -> list[tuple[str, datetime]]:
 
 def pause_schedules(url: str) -> None:
     """Keep the clock from starting runs; runs that are asked for and events still work."""
+    _set_paused(url, True)
+
+
+def resume_schedules(url: str) -> None:
+    """Let the calendar run again."""
+    _set_paused(url, False)
+
+
+def _set_paused(url: str, paused: bool) -> None:
     for row in insist(url, "POST", "/deployments/filter", {}):
-        insist(url, "PATCH", f"/deployments/{row['id']}", {"paused": True})
+        insist(url, "PATCH", f"/deployments/{row['id']}", {"paused": paused})
 
 
 def start(target: Deployment, parameters: Mapping[str, Any] | None = None) -> str:

@@ -141,6 +141,11 @@ def _end_all(workspace: Path) -> None:
         down(workspace)
 
 
+def finished(folder: Path) -> bool:
+    """Whether a whole demo lies there."""
+    return (folder / MARK).is_file() and read_json(folder / MARK).get("step") == "finished"
+
+
 def make_room(folder: Path) -> str:
     """Clear the folder of an earlier demo and say so.
 
