@@ -33,10 +33,8 @@ def demo(
     """
     import time
 
-    from otoloop.demo.tour import finished
-
     from otoloop.demo import report, steps
-    from otoloop.demo.tour import Demo, make_room, walk
+    from otoloop.demo.tour import Demo, finished, make_room, walk
 
     if stay and finished(folder.absolute()):
         _stay(folder.absolute())
