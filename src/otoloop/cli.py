@@ -6,6 +6,7 @@ import importlib
 import json
 import pkgutil
 import sys
+from functools import cache
 from typing import NoReturn
 
 import typer
@@ -19,6 +20,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 
+@cache
 def _register() -> None:
     """Let every module in `otoloop.commands` that has a `register` add its commands."""
     for info in pkgutil.iter_modules(commands.__path__):

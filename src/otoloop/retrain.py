@@ -118,6 +118,11 @@ def hand_over(workspace: Path, names: Sequence[str]) -> None:
     notify(workspace, "otoloop.cycle.handed-over", f"otoloop.cycle.{number}", {"first": following})
 
 
+def renew_inputs(workspace: Path, reason: str, owner: str) -> None:
+    """inputs/cycle.yaml for the release, the suites and the base that the workspace holds now, without a champion."""
+    write_inputs(workspace, _next_inputs(workspace, None, reason, owner), None)
+
+
 def _next_inputs(workspace: Path, champion: Champion | None, reason: str, owner: str) -> dict[str, Any]:
     from otoloop.train.base import describe
 

@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError as err:
         raise OtoloopError(f"{path} is no UTF-8 text (byte {err.start}).", "Save it as UTF-8.") from None
     except (yaml.YAMLError, RecursionError) as err:
-        raise OtoloopError(f"{_place(path, err)} is no valid YAML: {_problem(err)}.", "Correct that line.") from None
+        raise OtoloopError(f"{_place(path, err)} is not valid YAML: {_problem(err)}.", "Correct that line.") from None
 
 
 def _place(path: Path, err: Exception) -> str:

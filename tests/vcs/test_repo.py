@@ -50,6 +50,18 @@ def test_data_goes_to_the_remote_is_verified_and_comes_back_in_a_clone(local: Re
     assert (clone.workspace / "release" / "b").read_text(encoding="utf-8") == "b" * 10
 
 
+def test_a_remote_inside_the_repository_travels_with_its_clones_as_it_was(local: Repo, tmp_path: Path) -> None:
+    config = local.workspace / ".dvc" / "config"
+    config.write_text(config.read_text(encoding="utf-8").replace("../../remote", "../kept"), encoding="utf-8")
+    files = local.dvc_add(_folder_of_data(local))
+    local.dvc_push("release")
+    local.commit([".dvc/config", "kept", *files], "Data in the repository itself")
+    shutil.rmtree(local.workspace / "kept")
+    clone = local.clone("HEAD", tmp_path / "clone")
+    clone.dvc_pull("release")
+    assert (clone.workspace / "release" / "a").read_text(encoding="utf-8") == "a" * 10
+
+
 def _objects(tmp_path: Path) -> list[Path]:
     return sorted(path for path in (tmp_path / "remote").rglob("*") if path.is_file())
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 FILE = "general.parquet"
 ABOUT = "about.json"
-SEED = 2026
+SEED, SECONDS = 2026, 4.0
 _PLANTS = {SUITES: "general", REPLAY: "replay"}
 _SHARES = {"evidence": 0.4, "choices": 0.6, "direct": 0.3}
 
 
-def ensure(repo: Repo, params: ReleaseParams) -> list[str]:
-    """Make inputs/suites and inputs/replay, whole or not at all, unless they are there.
+def ensure(repo: Repo, params: ReleaseParams, *, seconds: float = SECONDS) -> list[str]:
+    """Make inputs/suites and inputs/replay of clips of so many seconds, whole or not at all, unless they are there.
 
     Files of one's own may lie beside ours, or in their place. The folders always exist, so that stages can name them.
 
@@ -40,16 +40,16 @@ def ensure(repo: Repo, params: ReleaseParams) -> list[str]:
             continue
         with replacing(root) as draft:
             if items:
-                write(draft / FILE, items, plant=_PLANTS[folder])
+                write(draft / FILE, items, plant=_PLANTS[folder], seconds=seconds)
             write_json(draft / ABOUT, {"items": items, "seed": SEED})
     return [folder for folder in _PLANTS if (repo.workspace / folder).is_dir()]
 
 
-def write(path: Path, items: int, *, seed: int = SEED, plant: str = "general") -> None:
+def write(path: Path, items: int, *, seed: int = SEED, plant: str = "general", seconds: float = SECONDS) -> None:
     """Write ``items`` simulated clips of a plant with one item each; the same arguments give the same bytes."""
     from otoloop.simulate.general import general_suite
 
-    clips = general_suite(items, seed, site=plant)
+    clips = general_suite(items, seed, site=plant, seconds=seconds)
     rows = (row(clip, plant, random.Random(f"{seed} {i}")) for i, clip in enumerate(clips))
     layout.write_table(path, layout.SUITE, rows, row_group=64)
 

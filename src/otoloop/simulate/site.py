@@ -81,8 +81,10 @@ class SitePlan:
         return [self.machine(first[spec]) for spec in sorted(first)]
 
 
-def plan_site(site: str = "demo", seed: int = 7, clips: int | None = None, cycle: int = 1) -> SitePlan:
-    """Plan the recordings of one cycle: the same arguments give the same plan.
+def plan_site(
+    site: str = "demo", seed: int = 7, clips: int | None = None, cycle: int = 1, *, seconds: float = SECONDS
+) -> SitePlan:
+    """Plan the recordings of one cycle, each of ``seconds`` or up to a quarter less; the same arguments give the same.
 
     Later cycles come from the same machines on later days.
 
@@ -98,7 +100,7 @@ def plan_site(site: str = "demo", seed: int = 7, clips: int | None = None, cycle
     fault[rng.random(count) < UNKNOWN_SHARE] = "unknown"
     nominal = np.asarray([m.nominal_rpm for m in MACHINES], float)[spec] / 60
     scenes = compose(
-        rng, fault, spec + 1, day, split="site", seconds=SECONDS, site=site, mains_hz=50.0,
+        rng, fault, spec + 1, day, split="site", seconds=seconds, site=site, mains_hz=50.0,
         kind=np.asarray([m.kind for m in MACHINES])[spec], shaft_hz=nominal * rng.uniform(0.975, 0.998, count),
     )  # fmt: skip
     times = _times(rng, day)

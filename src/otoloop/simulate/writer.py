@@ -76,7 +76,7 @@ def write_site(
 def record(plan: SitePlan, i: int, wave: NDArray[np.float32]) -> Recording:
     """Row ``i`` as its file, note and sensors; chance depends on site, seed, cycle and row only."""
     rng = np.random.default_rng([int(plan.scenes.seeds[i]) % 2**32, i])
-    seconds = round(float(rng.uniform(3.0, plan.scenes.seconds)), 2)
+    seconds = round(float(rng.uniform(0.75, 1.0) * plan.scenes.seconds), 2)
     style = str(rng.choice(list(FORMATS), p=list(FORMATS.values())))
     ext, data, rate, channels = encode(rng, wave[: round(seconds * 16_000)], style)
     machine, fault = plan.machine(i), str(plan.scenes.fault[i])

@@ -250,9 +250,13 @@ class Repo:
             folder = remote.folder_of(self.workspace, remote.remote_url(self.workspace))
         except OtoloopError:
             return
-        if folder is not None:
+        if folder is not None and not self._travels(folder, into):
             name = dvc(into, "config", "core.remote", services=self.services).strip()
             dvc(into, "remote", "modify", "--local", name, "url", str(folder), services=self.services)
+
+    def _travels(self, folder: Path, into: Path) -> bool:
+        """Whether a folder is part of the repository itself: the clone has its own, as it was at that commit."""
+        return folder.is_relative_to(self.workspace) and (into / folder.relative_to(self.workspace)).is_dir()
 
     def _identity(self) -> tuple[str, ...]:
         """Nothing if the user has a git identity, else ours: git refuses to commit without one."""

@@ -24,7 +24,7 @@ from otoloop.vcs.run import git
 from otoloop.workspace import environment, prefect_api
 from otoloop.workspace.ports import is_free, owner
 from otoloop.workspace.state import load
-from otoloop.workspace.up import POOLS, TITLES, USUAL_PORTS
+from otoloop.workspace.up import POOLS, TITLES
 from otoloop.yamlfile import read_yaml
 
 Level = Literal["ok", "warning", "error"]
@@ -160,11 +160,10 @@ def _parts(workspace: Path) -> Check:
 
 
 def _ports(workspace: Path) -> Check:
-    """Whether what does not run would find its usual port free."""
+    """Whether what does not run would find the port free that it had last."""
     state = load(workspace)
-    usual = {name: state.ports.get(name, {}).get("port") or port for name, port in USUAL_PORTS.items()}
-    usual |= {"s3": port} if (port := state.ports.get("s3", {}).get("port")) else {}
-    idle = {name: port for name, port in usual.items() if not (name in state.parts and state.parts[name].alive())}
+    last = {name: ports["port"] for name, ports in state.ports.items() if name in TITLES and "port" in ports}
+    idle = {name: port for name, port in last.items() if not (name in state.parts and state.parts[name].alive())}
     taken = [f"{port} of the {TITLES[name]} by {owner(port)}" for name, port in idle.items() if not is_free(port)]
     if not taken:
         return Check("ports", "ok", "those of the parts that do not run are free")

@@ -43,7 +43,7 @@ def require(port: int, what: str, *, offsets: tuple[int, ...] = (0,)) -> int:
     """
     most = 65535 - max(offsets)
     if not 1 <= port <= most:
-        raise OtoloopError(f"Port {port} for {what} does not exist.", f"Give a number from 1024 to {most}.")
+        raise OtoloopError(f"Port {port} cannot be that of {what}.", f"Give a number from 1024 to {most}.")
     for number in (port + offset for offset in offsets):
         if not is_free(number):
             beside = f" (it goes with {port})" if number != port else ""
