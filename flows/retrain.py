@@ -13,7 +13,7 @@ from otoloop.settings import Settings
 from otoloop.vcs import Repo
 
 
-@task(retries=2, retry_delay_seconds=[10, 60], cache_policy=NO_CACHE)
+@task(task_run_name="freeze", retries=2, retry_delay_seconds=[10, 60], cache_policy=NO_CACHE)
 def freeze() -> None:
     """A release of the approved items that wait; none, the last one stands."""
     made = create(Settings().workspace, say=print)
