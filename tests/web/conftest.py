@@ -148,14 +148,43 @@ def spoiled(book):
 
 
 @pytest.fixture
-def finished(site, book):
-    """A finished cycle as its flow leaves it: judged by the real gate, committed, tagged, its answers kept by DVC."""
+def repo(site):
+    """The site under git, as `otoloop init` makes it."""
     from otoloop.vcs import Repo
     from otoloop.vcs.run import git
-
-    from .cycle import finish
 
     git(site, "init", "--initial-branch", "main")
     (site / ".gitignore").write_text(".otoloop\n/answers\n/results\n.dvc/cache\n")
     Repo(site).commit([".gitignore", "params.yaml"], "A site")
+    return Repo(site)
+
+
+@pytest.fixture
+def finished(site, book, repo):
+    """A finished cycle as its flow leaves it: judged by the real gate, committed, tagged, its answers kept by DVC."""
+    from .cycle import finish
+
     return finish(site, book)
+
+
+@pytest.fixture
+def stored(site, object_store, monkeypatch, tmp_path_factory):
+    """The site with a real store, and a place for the private keys of its people."""
+    with (site / "params.yaml").open("a") as params:
+        params.write(f"prefix: {object_store.prefix}\n")
+    connection = object_store.connection
+    monkeypatch.setenv("OTOLOOP_S3_ENDPOINT", connection.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", connection.access_key or "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", connection.secret_key or "")
+    monkeypatch.setenv("OTOLOOP_KEYS", str(tmp_path_factory.mktemp("keys")))
+    monkeypatch.setenv("OTOLOOP_ACTOR", "loop")
+    return object_store
+
+
+@pytest.fixture
+def asked(site, book, stored, repo):
+    """The open request v1-2 of a passed cycle, in mika's name; rei approved most of its items."""
+    from .cycle import finish, request
+
+    finish(site, book, verdict="pass")
+    return request(site)

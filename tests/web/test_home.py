@@ -81,7 +81,8 @@ def test_the_home_page_says_what_waits_for_whom_and_what_was_refused(client, bus
     ("path", "total"),
     [
         ("/deliveries", 5), ("/deliveries?state=quarantined", 3), ("/deliveries?state=quarantined&reason=clipped", 1),
-        ("/deliveries?site=osaka&machine=pump-1", 1), ("/deliveries?days=1", 5), ("/deliveries?state=&kind=&machine=&days=", 5), ("/deliveries?kind=note", 0),
+        ("/deliveries?site=osaka&machine=pump-1", 1), ("/deliveries?days=1", 5),
+        ("/deliveries?state=&kind=&machine=&days=", 5), ("/deliveries?kind=note", 0),
         ("/clips", 6), ("/clips?fault=none", 1), ("/clips?machine=pump-2", 1), ("/clips?state=erased", 0),
         ("/items", 12), ("/items?state=approved", 0), ("/items?state=&machine=pump-1", 2), ("/items?why=complaint", 0),
         ("/answers", 4), ("/answers?verdict=wrong", 2), ("/answers?verdict=none", 1), ("/answers?version=v2", 0),
