@@ -153,6 +153,7 @@ def test_an_answer_leads_back_to_its_sources(gateway, live, object_store, wav):
     given = {"answer_id": answer_id, "rating": "wrong", "label": "rub", "user": "ann"}
     assert gateway.post("/v1/feedback", json=given).status_code == 200
 
+    until(lambda: list(object_store.list("incoming", "osaka/")))
     (kept,) = object_store.list("incoming", "osaka/")
     assert parse_key(kept.key).machine == "pump-1" and answer_id in kept.key
     assert object_store.get("incoming", kept.key) == wav

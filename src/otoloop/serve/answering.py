@@ -131,8 +131,6 @@ class Desk:
             details=details,
         )
         self._store(prepared.ask, answer, prepared.place, prepared.heard.clip, time.monotonic() - prepared.begun)
-        if self.params.keep:
-            self._keep(prepared)
         return answer
 
     def decline(self, ask: Ask) -> Answer:
@@ -157,10 +155,10 @@ class Desk:
                 latency_ms=round(1000 * seconds, 1), details={**answer.details, "user": ask.user},
             )  # fmt: skip
 
-    def _keep(self, prepared: Prepared) -> None:
-        """Hand the sound to the intake; an answer does not fail because that did."""
+    def keep(self, prepared: Prepared) -> None:
+        """Hand the sound of a known machine to the intake; nobody waits for that, and no answer fails by it."""
         url = getattr(prepared.ask.sound, "url", "")
-        if not prepared.machine or url.startswith("s3:"):
+        if not self.params.keep or not prepared.machine or url.startswith("s3:"):
             return
         try:
             keep(self.sources.store(), prepared.heard, *prepared.place, prepared.answer_id, datetime.now(UTC))
