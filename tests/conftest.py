@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from hypothesis import settings
 
 from otoloop.store.connection import Connection, resolve
 from otoloop.store.s3 import BUCKETS, ObjectStore
+
+ROOT = Path(__file__).resolve().parents[1]
 
 for _name in [name for name in os.environ if name.startswith(("OTOLOOP_", "AWS_", "PREFECT_"))]:
     del os.environ[_name]  # a developer's own servers and credentials are none of the tests' business
@@ -78,4 +82,25 @@ def workspace(made_workspace: Path, object_store: ObjectStore, tmp_path: Path, m
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", connection.access_key or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", connection.secret_key or "")
     Repo(folder).commit(names, "Use this test's buckets")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of this repository as it stands, uncommitted work included, after what a newcomer types; all committed."""
+    from otoloop import codelock
+    from otoloop.vcs import Repo
+    from otoloop.vcs.run import git
+
+    folder = tmp_path_factory.mktemp("sample") / "otoloop"
+    git(ROOT, "clone", "--no-hardlinks", str(ROOT), str(folder))
+    for name in Repo(ROOT).changed():
+        (folder / name).unlink(missing_ok=True)
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    codelock.write(folder)
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-ec", "dvc pull; dvc repro; dvc push"], cwd=folder, env=env, check=True)
+    Repo(folder).commit(["."], "The sample as of now")
     return folder

@@ -117,7 +117,10 @@ def test_somebody_elses_edits_are_refused(workspace: Path) -> None:
 REPORT: dict[str, Any] = {
     "verdict": "not_enough_data", "reason": "One check is undecided.", "pilot": "eligible",
     "pilot_reason": "Better than the base by at least 9.0 points.", "headline": None, "reference": "base", "checks": [],
-    "record_more": [{"recordings": 92, "suite": "site", "slice": "all", "gating": True}],
+    "record_more": [
+        {"recordings": 92, "suite": "site", "slice": "all", "gating": True},
+        {"recordings": 40, "suite": "general", "slice": "all", "gating": True},
+    ],
 }  # fmt: skip
 
 
@@ -145,8 +148,13 @@ def test_the_command_runs_stages_and_tells_what_came_of_them(inside: Path) -> No
     rest = CliRunner().invoke(cli.app, ["retrain", "--first", "encode"])
     assert rest.exit_code == 0, rest.output
     assert "cycle/0001 is committed.\nnot enough data: One check is undecided.\npilot: eligible." in rest.stdout
+<<<<<<< HEAD
     assert "record 92 more: site, all" in rest.stdout and f"report: {inside}/gate/report.html" in rest.stdout
     assert "Not requested to go live: The catalogue knows of no review of release r0001" in rest.stdout
+=======
+    assert "record 92 more: site, all\n  the suite general is too small by 40 recordings: all" in rest.stdout
+    assert f"report: {inside}/gate/report.html" in rest.stdout
+>>>>>>> main
     assert "encode (1 of 2)" in rest.stderr and "gate (2 of 2)" in rest.stderr
     assert Repo(inside).tags("cycle/*") == ["cycle/0001"]
 

@@ -132,10 +132,17 @@ def report_words(data: dict[str, Any], folder: Path) -> str:
     lines += [
         f"  {c['verdict']:15} {c['test']:17} {c['suite']}, {c['slice']}: {c['reason']}" for c in _shown(data["checks"])
     ]
-    lines += [
-        f"  record {r['recordings']} more: {r['suite']}, {r['slice']}" for r in data["record_more"] if r["gating"]
-    ]
+    lines += [f"  {_more(row)}" for row in data["record_more"] if row["gating"]]
     return "\n".join([*lines, f"report: {folder / 'report.html'}"])
+
+
+def _more(row: dict[str, Any]) -> str:
+    """What would decide a slice: recordings of the site's own, or a larger suite where nobody can record any."""
+    from otoloop.evaluate.suites import SITE
+
+    if row["suite"] == SITE:
+        return f"record {row['recordings']} more: {row['suite']}, {row['slice']}"
+    return f"the suite {row['suite']} is too small by {row['recordings']} recordings: {row['slice']}"
 
 
 def _shown(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:

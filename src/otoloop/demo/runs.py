@@ -15,14 +15,11 @@ from otoloop.workspace.prefect_api import insist
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 POLL_S = 0.5
 CHATTER = (
-    "Beginning flow run",
-    "Finished in state",
-    "Created task run",
-    "Executing ",
-    "Running 1 deployment pull",
-    "Deployment step",
-    "All deployment steps",
-)
+    "Beginning flow run", "Finished in state", "Created task run", "Executing ", "Running 1 deployment pull",
+    "Deployment step", "All deployment steps", "To track the changes", "\tgit add", "To enable auto staging",
+    "\tdvc config", "Use `dvc push`", "Updating lock file", "Generating lock file",
+)  # fmt: skip
+"""What only tells how Prefect and DVC work."""
 Say = Callable[[str], None]
 
 
@@ -129,7 +126,7 @@ def _log(url: str, run: str, offset: int) -> list[str | None]:
 def _line(row: Mapping[str, Any]) -> str | None:
     text = str(row["message"])
     ours = row["name"] in ("prefect.flow_runs", "prefect.task_runs") and not text.startswith(CHATTER)
-    return (text.splitlines() or [""])[0] if ours else None
+    return text.splitlines()[0] if ours and text.strip() else None
 
 
 def task_seconds(url: str, run: str) -> dict[str, float]:

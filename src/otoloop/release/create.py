@@ -103,6 +103,7 @@ def _finish(book: Catalog, repo: Repo, params: Params, release: str, say: Say) -
     say(f"{release}: writing shards")
     manifest = _write(book, repo, params, release)
     crash.here("shards")
+    say(f"{release}: keeping them in DVC, the first time with general sounds against forgetting")
     kept = [FOLDER, *general.ensure(repo, params.release)]
     pointers = repo.dvc_add(*kept)
     crash.here("dvc add")
