@@ -168,6 +168,11 @@ def sound(one: Recording, seconds: float) -> Wave:
     return wave[:, None] * np.linspace(1, 0.4, one.form.channels)
 
 
+def write_sound(path: Path, one: Recording, *, seconds: float) -> None:
+    """Write one recording in its own format, whatever the name says."""
+    soundfile.write(path, sound(one, seconds), one.form.rate, subtype=one.form.subtype, format=one.form.container)
+
+
 def write(folder: Path, recordings: Sequence[Recording], *, seconds: float = 3, unnoted: int = 10) -> Path:
     """Write recordings below ``folder`` and beside them notes.csv, which is returned.
 
@@ -177,7 +182,7 @@ def write(folder: Path, recordings: Sequence[Recording], *, seconds: float = 3, 
     for index, one in enumerate(recordings):
         path = folder / one.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, sound(one, seconds), one.form.rate, subtype=one.form.subtype, format=one.form.container)
+        write_sound(path, one, seconds=seconds)
         os.utime(path, (one.time.timestamp(),) * 2)
         said = one.kind.said[(one.day + one.number) % len(one.kind.said)]
         rows += [(one.file, said)] if index % unnoted != unnoted - 1 else []

@@ -25,8 +25,12 @@ class Said:
 
     @property
     def json(self) -> Any:
-        """The one document on stdout."""
-        return json.loads(self.out)
+        """The one document on stdout, in strict JSON: no NaN."""
+        return json.loads(self.out, parse_constant=_refuse)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def otoloop(*words: str | Path, cwd: Path) -> Said:

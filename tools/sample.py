@@ -31,7 +31,7 @@ from otoloop.vcs.run import dvc
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
 FROZEN = (FOLDER, SUITES, REPLAY)
-WRITTEN = ("dvc.lock", "release.dvc", "inputs", "work", "models", "metrics", "plots", "gate", "samples")
+WRITTEN = ("dvc.lock", "release.dvc", "inputs", "metrics", "plots", "gate", "samples")
 LIMIT_MB = 3.0
 SITE, SEED, SECONDS = "sample", 7, 2.0
 VISITS = {"gearbox-1": 4, "compressor-1": 4}

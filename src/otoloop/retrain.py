@@ -16,7 +16,7 @@ import yaml
 from otoloop.errors import OtoloopError
 from otoloop.outs import read_json
 from otoloop.params import load_params
-from otoloop.pipeline import PIPELINE, results, stage_names
+from otoloop.pipeline import PIPELINE, require_sections, results, stage_names
 from otoloop.promote import champions
 from otoloop.promote.champions import Champion
 from otoloop.release.cycle import CHAMPION, PATH, REPLAY, SUITES, next_inputs, write_inputs
@@ -60,9 +60,11 @@ def begin(workspace: Path, *, reason: str = "", owner: str = "") -> Begun:
     """Write and commit inputs/cycle.yaml for the release in the workspace, unless such a cycle is under way or done.
 
     Raises:
-        OtoloopError: there is no release, or somebody's uncommitted edits are in the way.
+        OtoloopError: there is no release, params.yaml lacks a section that a stage reads, or somebody's uncommitted edits
+            are in the way.
     """
     repo = Repo(workspace)
+    require_sections(workspace)
     require_own_changes(repo)
     _fetch(repo)
     earlier, champion = _inputs(workspace), champions.current(workspace)

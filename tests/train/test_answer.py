@@ -101,3 +101,9 @@ def test_silence_has_as_many_tokens_as_the_sound(trained):
     items, store = answer.questions(trained, cycle), FeatureStore(trained / "work/features")
     silent = answer.changed_sound("silent", cycle.base, items, store)
     assert {clip: len(f) for clip, f in silent.items()} == {i.clip: store.length(i.clip) for i in items}
+
+
+def test_silence_may_fill_the_window(trained):
+    """Recordings of half a minute and more are cut to what the base hears: 750 tokens."""
+    silent = answer._silence(read_cycle(trained).base, {"long": 750, "short": 3})
+    assert {clip: len(f) for clip, f in silent.items()} == {"long": 750, "short": 3}

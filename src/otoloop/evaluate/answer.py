@@ -193,10 +193,10 @@ def _silence(ref: BaseRef, tokens: Mapping[str, int]) -> dict[str, torch.Tensor]
     """The base's features of silence, for each clip as many tokens as it has."""
     import numpy as np
 
-    from otoloop.model.features import HOP, encode
+    from otoloop.model.features import HOP, MAX_SECONDS, RATE, encode
 
     base, lengths = bases.load(ref), sorted(set(tokens.values()))
-    # a token stands for four frames; half a token more makes rounding safe
-    waves = [np.zeros(HOP * (4 * n + 2), dtype=np.float32) for n in lengths]
+    # a token stands for four frames; half a token more makes rounding safe, but nothing is longer than the window
+    waves = [np.zeros(min(HOP * (4 * n + 2), MAX_SECONDS * RATE), dtype=np.float32) for n in lengths]
     heard = dict(zip(lengths, encode(base, waves), strict=True))
     return {clip: heard[n][:n].half().float() for clip, n in tokens.items()}

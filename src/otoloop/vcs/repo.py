@@ -72,12 +72,22 @@ class Repo:
         return [found for found in (*pointers, *beside) if found.is_file()]
 
     def dvc_push(self, *targets: str | Path) -> None:
-        """Copy the data of targets (paths or stages; none = everything) to the remote."""
+        """Copy the data of targets (paths or stages; none = everything) to the remote.
+
+        Raises:
+            OtoloopError: its server does not run, or dvc failed.
+        """
+        self._find_remote()
         self._dvc("push", *self._relative(targets))
 
     def dvc_pull(self, *targets: str | Path) -> None:
-        """Fetch the data of targets (none = everything) from the remote."""
+        """Fetch the data of targets (none = everything) from the remote; see `dvc_push` for errors."""
+        self._find_remote()
         self._dvc("pull", *self._relative(targets))
+
+    def _find_remote(self) -> None:
+        """Say so when the server of an S3 remote is down: dvc would miss credentials, or take the user's own store."""
+        remote.open_remote(self.workspace, self.services)
 
     def dvc_repro(
         self,

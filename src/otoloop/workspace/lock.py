@@ -37,8 +37,7 @@ def hold(path: Path, *, purpose: str, wait_s: float) -> Iterator[None]:
         _acquire(file.fileno(), path, wait_s)
         with room_for(path):
             file.truncate(0)
-            file.write(json.dumps({"pid": os.getpid(), "purpose": purpose}))
-            file.flush()
+            os.write(file.fileno(), json.dumps({"pid": os.getpid(), "purpose": purpose}).encode())
         _held[key] = 1
         try:
             yield
