@@ -26,7 +26,7 @@ def reproduce(stage: str) -> None:
     cycle.reproduce(Settings().workspace, stage, print)
 
 
-@task(retries=2, retry_delay_seconds=[5, 60], cache_policy=NO_CACHE)
+@task(task_run_name="ask", retries=2, retry_delay_seconds=[5, 60], cache_policy=NO_CACHE)
 def ask() -> str:
     """Register the adapter and request it where the verdict allows; a run that was cut off is made up for by the next."""
     asked = requests.after_cycle(Settings().workspace)
