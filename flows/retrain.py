@@ -7,12 +7,13 @@ from prefect.states import Completed, State
 
 from otoloop import retrain as cycle
 from otoloop.pipeline import stage_names
+from otoloop.promote import requests
 from otoloop.release.create import create
 from otoloop.settings import Settings
 from otoloop.vcs import Repo
 
 
-@task(retries=2, retry_delay_seconds=[10, 60], cache_policy=NO_CACHE)
+@task(task_run_name="freeze", retries=2, retry_delay_seconds=[10, 60], cache_policy=NO_CACHE)
 def freeze() -> None:
     """A release of the approved items that wait; none, the last one stands."""
     made = create(Settings().workspace, say=print)
@@ -23,6 +24,13 @@ def freeze() -> None:
 def reproduce(stage: str) -> None:
     """One stage through `dvc repro --single-item --pull`; done before with the same inputs, it is skipped."""
     cycle.reproduce(Settings().workspace, stage, print)
+
+
+@task(task_run_name="ask", retries=2, retry_delay_seconds=[5, 60], cache_policy=NO_CACHE)
+def ask() -> str:
+    """Register the adapter and request it where the verdict allows; a run that was cut off is made up for by the next."""
+    asked = requests.after_cycle(Settings().workspace)
+    return f"Request {asked.id} for {asked.event.channel}." if asked else "Nothing to request."
 
 
 @flow(log_prints=True)
@@ -36,7 +44,7 @@ def retrain(first: str | None = None, last: str | None = None, new_items: int = 
         begun = cycle.begin(workspace, reason=reason) if first is None else cycle.take_over(workspace)
         print(f"Cycle {begun.cycle}: {begun.start}. Stages: {', '.join(names)}.")
         if begun.start == "nothing new":
-            return Completed(message=f"Nothing new since {begun.tag}.")
+            return Completed(message=f"Nothing new since {begun.tag}. {ask()}")
         for stage in names:
             reproduce(stage)
         done = cycle.finish(workspace, names)
@@ -46,4 +54,4 @@ def retrain(first: str | None = None, last: str | None = None, new_items: int = 
     create_markdown_artifact((workspace / "gate/report.md").read_text(), key="gate-report", description=done.tag)
     create_table_artifact(cycle.score_table(workspace), key="scores", description=done.tag)
     create_link_artifact((workspace / "gate/report.html").as_uri(), "The gate's report", key="gate-report-page")
-    return Completed(message=f"{done.tag}: {done.verdict}. {done.reason}")
+    return Completed(message=f"{done.tag}: {done.verdict}. {done.reason} {ask()}")

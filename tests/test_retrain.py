@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from otoloop import retrain
+from otoloop import cli, retrain
 from otoloop.errors import OtoloopError
 from otoloop.outs import write_json
 from otoloop.pipeline import stage_names
+from otoloop.store.s3 import ObjectStore
 from otoloop.vcs import Repo
 from otoloop.vcs import create as create_repo
 from otoloop.vcs.run import dvc
@@ -109,3 +112,45 @@ def test_somebody_elses_edits_are_refused(workspace: Path) -> None:
     with pytest.raises(OtoloopError, match=r"Uncommitted changes .*params\.yaml"):
         retrain.begin(workspace)
     assert not (workspace / retrain.PATH).exists()
+
+
+REPORT: dict[str, Any] = {
+    "verdict": "not_enough_data", "reason": "One check is undecided.", "pilot": "eligible",
+    "pilot_reason": "Better than the base by at least 9.0 points.", "headline": None, "reference": "base", "checks": [],
+    "record_more": [{"recordings": 92, "suite": "site", "slice": "all", "gating": True}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def inside(workspace: Path, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace with a store, entered."""
+    (workspace / "params.yaml").write_text(f"prefix: {object_store.prefix}\n")
+    write_json(workspace / "verdict.json", REPORT)
+    Repo(workspace).commit(["params.yaml", "verdict.json"], "Undecided")
+    connection = object_store.connection
+    monkeypatch.setenv("OTOLOOP_S3_ENDPOINT", connection.endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", connection.access_key or "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", connection.secret_key or "")
+    monkeypatch.chdir(workspace)
+    cli._register()
+    return workspace
+
+
+@pytest.mark.slow
+def test_the_command_runs_stages_and_tells_what_came_of_them(inside: Path) -> None:
+    """The release that it freezes first is in tests/test_own_sounds.py."""
+    retrain.begin(inside)
+    part = CliRunner().invoke(cli.app, ["retrain", "--first", "encode", "--last", "encode", "--json"])
+    assert json.loads(part.stdout) == {"cycle": 1, "start": "continued", "tag": None, "stages": ["encode"]}
+    rest = CliRunner().invoke(cli.app, ["retrain", "--first", "encode"])
+    assert rest.exit_code == 0, rest.output
+    assert "cycle/0001 is committed.\nnot enough data: One check is undecided.\npilot: eligible." in rest.stdout
+    assert "record 92 more: site, all" in rest.stdout and f"report: {inside}/gate/report.html" in rest.stdout
+    assert "Not requested to go live: The catalogue knows of no review of release r0001" in rest.stdout
+    assert "encode (1 of 2)" in rest.stderr and "gate (2 of 2)" in rest.stderr
+    assert Repo(inside).tags("cycle/*") == ["cycle/0001"]
+
+
+def test_the_command_refuses_an_unknown_stage(inside: Path) -> None:
+    found = CliRunner().invoke(cli.app, ["retrain", "--first", "tarin"])
+    assert isinstance(found.exception, OtoloopError) and "no stage 'tarin'" in str(found.exception)

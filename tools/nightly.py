@@ -33,6 +33,7 @@ PARTS: dict[str, list[str]] = {
     "browser": [*PYTEST, "-m", "browser"],
     "postgres": [*PYTEST, "-m", "postgres"],
     "properties": [*PYTEST, "-m", "not (slow or flow or browser or postgres or gpu)", "--hypothesis-profile", "nightly"],
+    "crashes": [sys.executable, "tools/crash_table.py"],
     "demo": [str(BIN / "otoloop"), "demo", "--yes"],
     "benchmarks": [sys.executable, "-c", "import runpy, pathlib\n"
                    "for path in sorted(pathlib.Path('benchmarks').glob('bench_*.py')):\n"

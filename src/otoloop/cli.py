@@ -6,11 +6,13 @@ import importlib
 import json
 import pkgutil
 import sys
+from functools import cache
+from typing import NoReturn
 
 import typer
 
 from otoloop import commands
-from otoloop.errors import OtoloopError
+from otoloop.errors import FULL, OtoloopError, of_system
 
 app = typer.Typer(
     name="otoloop", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None,
@@ -18,6 +20,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 
+@cache
 def _register() -> None:
     """Let every module in `otoloop.commands` that has a `register` add its commands."""
     for info in pkgutil.iter_modules(commands.__path__):
@@ -32,10 +35,19 @@ def main() -> None:
     try:
         app()
     except OtoloopError as err:
-        if "--json" in sys.argv:
-            print(json.dumps({"error": err.message, "remedy": err.remedy}, ensure_ascii=False))
-        print(f"otoloop: {err.message}\n  {err.remedy}".rstrip(), file=sys.stderr)
-        sys.exit(1)
+        _fail(err)
+    except OSError as err:
+        if err.filename is None and err.errno not in FULL:
+            raise
+        _fail(of_system(err))
     except KeyboardInterrupt:
         print("otoloop: stopped; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
+
+
+def _fail(err: OtoloopError) -> NoReturn:
+    """Say it, as JSON too when that was asked for."""
+    if "--json" in sys.argv:
+        print(json.dumps({"error": err.message, "remedy": err.remedy}, ensure_ascii=False))
+    print(f"otoloop: {err.message}\n  {err.remedy}".rstrip(), file=sys.stderr)
+    sys.exit(1)

@@ -11,20 +11,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from otoloop.errors import room_for
+
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path that becomes ``target`` (file or folder) at the end of the block, and vanishes if it fails."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """A temporary path that becomes ``target`` (file or folder) at the end of the block, and vanishes if it fails.
+
+    Raises:
+        OtoloopError: the disk is full.
+    """
     draft = target.with_name(f".{target.name}.part")
-    _remove(draft)
-    try:
-        yield draft
-        if target.is_dir():
-            _remove(target)
-        os.replace(draft, target)
-    finally:
+    with room_for(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
         _remove(draft)
+        try:
+            yield draft
+            if target.is_dir():
+                _remove(target)
+            os.replace(draft, target)
+        finally:
+            _remove(draft)
 
 
 def _remove(path: Path) -> None:

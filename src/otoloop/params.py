@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from otoloop.errors import OtoloopError
+from otoloop.params_words import explain
+from otoloop.yamlfile import read_yaml
+
+PREFIX = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+LONGEST_PREFIX = 54
+"""Bucket names have 3 to 63 characters; the longest ending is "-incoming"."""
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _switches_are_no_numbers(cls, value: Any, about: ValidationInfo) -> Any:
+        """YAML reads yes, no, on and off as switches, which pydantic would take for 1 and 0."""
+        kind = cls.model_fields[str(about.field_name)].annotation
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+            raise ValueError("it is a switch")
+        return value
 
 
 class IntakeParams(_Section):
@@ -73,7 +87,7 @@ class TrainParams(_Section):
 
     steps: int = Field(200, ge=1)
     batch: int = Field(12, ge=1)
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(2e-3, gt=0)
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     warmup: float = Field(0.05, ge=0, lt=1)
@@ -163,7 +177,12 @@ class Params(_Section):
     """The whole tree; sections carry the names of the stages and commands that read them."""
 
     base: str = "otoloop-mini"
-    prefix: str = "otoloop"
+    prefix: str = Field(
+        "otoloop",
+        pattern=PREFIX,
+        max_length=LONGEST_PREFIX,
+        description="up to 54 lower-case letters, digits and single dashes",
+    )
     intake: IntakeParams = IntakeParams()
     draft: DraftParams = DraftParams()
     review: ReviewParams = ReviewParams()
@@ -185,34 +204,11 @@ def load_params(path: Path) -> Params:
         OtoloopError: the file is missing or unreadable, or a key is unknown or out of bounds; names key, value and what is allowed.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        data = read_yaml(path)
     except FileNotFoundError:
         raise OtoloopError(f"No params.yaml at {path}.", "Run `otoloop init DIR` or change into a workspace.") from None
-    except yaml.YAMLError as err:
-        raise OtoloopError(f"{path} is not valid YAML: {err}.", "Fix the line it names.") from None
     try:
-        return Params.model_validate(data)
+        return Params.model_validate({} if data is None else data)
     except ValidationError as err:
-        raise OtoloopError(f"{path}: {_explain(err)}", "Change the value, or remove the key for its default.") from None
-
-
-def _explain(err: ValidationError) -> str:
-    """The first problems as `key = value: what is allowed`."""
-    parts = []
-    for problem in err.errors()[:5]:
-        key = ".".join(str(p) for p in problem["loc"]) or "(top level)"
-        if problem["type"] == "extra_forbidden":
-            parts.append(f"unknown key `{key}` (allowed: {', '.join(_siblings(problem['loc']))}).")
-        else:
-            parts.append(f"`{key}` = {problem['input']!r}: {problem['msg']}.")
-    return " ".join(parts)
-
-
-def _siblings(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that are allowed beside an unknown one."""
-    model: type[BaseModel] = Params
-    for part in loc[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        model = annotation
-    return sorted(model.model_fields)
+        message = f"{path}: {explain(err, Params)}"
+        raise OtoloopError(message, "Correct it, or remove the key for its default.") from None

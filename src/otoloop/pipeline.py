@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 from otoloop.errors import OtoloopError
+from otoloop.params import Params
+from otoloop.yamlfile import read_yaml
 
-PIPELINE = "dvc.yaml"
+PIPELINE, PARAMS = "dvc.yaml", "params.yaml"
 _RESULTS = ("outs", "metrics", "plots")
 
 
@@ -36,6 +38,21 @@ def results(workspace: Path, *, in_git: bool = False) -> list[str]:
     return [path for path, flags in found if not in_git or flags.get("cache") is False]
 
 
+def require_sections(workspace: Path) -> None:
+    """Make sure that params.yaml holds every section that a stage reads: DVC knows no defaults.
+
+    Raises:
+        OtoloopError: one is missing; the remedy is the section with its defaults.
+    """
+    written = read_yaml(workspace / PARAMS) or {}
+    lacking = [name for name in _sections(workspace) if name not in written]
+    if lacking:
+        raise OtoloopError(
+            f"{workspace / PARAMS} lacks {' and '.join(f'`{name}`' for name in lacking)}, which stages of {PIPELINE} read.",
+            f"Add to it: {' '.join(map(_defaults, lacking))}",
+        )
+
+
 def _outs(stage: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for key in _RESULTS:
         for entry in stage.get(key) or []:
@@ -46,4 +63,19 @@ def _pipeline(workspace: Path) -> dict[str, Any]:
     path = workspace / PIPELINE
     if not path.is_file():
         raise OtoloopError(f"There is no {PIPELINE} in {workspace}.", "Run `otoloop init` in a new folder and compare.")
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    data = read_yaml(path)
+    if not isinstance(data, dict) or not isinstance(data.get("stages"), dict):
+        raise OtoloopError(f"{path} holds no stages.", f"Restore it: `git checkout -- {PIPELINE}`.")
+    return data
+
+
+def _sections(workspace: Path) -> list[str]:
+    """The sections of params.yaml that stages read, in their order."""
+    entries = [entry for stage in _pipeline(workspace)["stages"].values() for entry in stage.get("params") or []]
+    return list(dict.fromkeys(entry.split(".")[0] for entry in entries if isinstance(entry, str)))
+
+
+def _defaults(section: str) -> str:
+    """A section as one line of YAML."""
+    known = Params().model_dump(mode="json").get(section, {})
+    return f"`{yaml.safe_dump({section: known}, default_flow_style=True, sort_keys=False, width=1e9).strip()[1:-1]}`"

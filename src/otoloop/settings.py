@@ -28,20 +28,24 @@ class Settings(BaseSettings):
 
     @property
     def workspace(self) -> Path:
-        """The nearest parent of the current directory that holds a params.yaml.
-
-        Raises:
-            OtoloopError: there is none.
-        """
+        """The workspace of the current directory; see `find_workspace`."""
         return find_workspace(Path.cwd())
 
 
 def find_workspace(start: Path) -> Path:
-    """The nearest of ``start`` and its parents with a params.yaml."""
+    """The nearest of ``start`` and its parents with a params.yaml, else the only workspace right below ``start``.
+
+    Raises:
+        OtoloopError: there is none, or there are several below.
+    """
     for folder in (start, *start.parents):
         if (folder / "params.yaml").is_file():
             return folder
-    raise OtoloopError(f"{start} is not inside an otoloop workspace (no params.yaml found).", "Run `otoloop init DIR`.")
+    below = [path.parent for path in sorted(start.glob("*/params.yaml")) if (path.parent / ".dvc").is_dir()]
+    if len(below) == 1:
+        return below[0]
+    remedy = f"Change into one of: {', '.join(path.name for path in below)}." if below else "Run `otoloop init DIR`."
+    raise OtoloopError(f"{start} is not inside an otoloop workspace (no params.yaml found).", remedy)
 
 
 def state_dir(workspace: Path) -> Path:

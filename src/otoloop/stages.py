@@ -53,6 +53,6 @@ def run(name: str, workspace: Path) -> None:
     from otoloop.codelock import require_fresh
 
     chosen = stage(name)
-    require_fresh(workspace, name)
     section = getattr(load_params(workspace / "params.yaml"), chosen.section)
+    require_fresh(workspace, name)
     importlib.import_module(chosen.module).main(section, workspace)

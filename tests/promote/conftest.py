@@ -115,8 +115,10 @@ def finish_cycle(
     }  # fmt: skip
     (folder / "inputs").mkdir(exist_ok=True)
     (folder / "inputs/cycle.yaml").write_text(yaml.safe_dump(inputs, sort_keys=False))
-    outs = [{"path": "models/adapter", "hash": "md5", "md5": push(adapter, remote), "nfiles": 2}]
-    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"train": {"outs": outs}}}))
+    outs = [{"path": "models/adapter", "hash": "md5", "md5": push(adapter, remote), "size": 1, "nfiles": 2}]
+    (folder / "dvc.lock").write_text(
+        yaml.safe_dump({"schema": "2.0", "stages": {"train": {"cmd": "train", "outs": outs}}})
+    )
     example = {"item": "i1", "clip": "c1", "gold": "rub", "candidate": "rub", "reference": "air leak"}
     write_json(folder / "gate/report.json", {
         "verdict": "pass", "pilot": None, "reason": "Every check passed.", "headline": CHECK,

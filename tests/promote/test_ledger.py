@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otoloop.promote import keys
 from otoloop.promote.approvers import Approver, Approvers
 from otoloop.promote.events import Event, Type, make, parse, sha256
 from otoloop.promote.keys import Signer
 from otoloop.promote.ledger import Ledger, read
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+KEYS = {name: Ed25519PrivateKey.generate() for name in ("kim", "lee", "mika", "eve")}
 
 
 class Chain:
@@ -63,7 +64,7 @@ class Chain:
 
 @pytest.fixture
 def chain() -> Chain:
-    return Chain({name: keys.create(name) for name in ("kim", "lee", "mika")})
+    return Chain({name: Signer(name, KEYS[name]) for name in ("kim", "lee", "mika")})
 
 
 def test_asked_approved_promoted(chain: Chain) -> None:
@@ -112,7 +113,7 @@ def test_a_decision_that_is_not_its_actors_own_is_void(chain: Chain, fields: dic
 
 def test_a_stranger_decides_nothing(chain: Chain) -> None:
     request = chain.ask()
-    chain.signers["eve"] = keys.create("eve")
+    chain.signers["eve"] = Signer("eve", KEYS["eve"])
     assert "no registered approver" in chain.why(chain.decide(request, "eve"))
 
 
@@ -223,3 +224,56 @@ def test_one_changed_byte_is_never_the_same_event(data: st.DataObject) -> None:
         return
     assert found.hash == event.hash and found.signature != event.signature
     assert replace(found, signature=event.signature) == event
+
+
+ACTS = st.one_of(
+    st.tuples(st.just("ask"), st.sampled_from(("v1", "v2", "v3")), st.sampled_from(("prod", "pilot", "shadow"))),
+    st.tuples(
+        st.sampled_from(("approve", "reject")), st.integers(0, 9), st.sampled_from(("kim", "lee", "mika", "eve"))
+    ),
+    st.tuples(st.just("steal"), st.integers(0, 9), st.sampled_from(("kim", "eve"))),
+    st.tuples(st.just("promote"), st.integers(0, 9), st.just("")),
+    st.tuples(st.just("rollback"), st.sampled_from(("v1", "v2", None)), st.sampled_from(("prod", "pilot"))),
+    st.tuples(st.just("wait"), st.integers(1, 5), st.just("")),
+)
+
+
+@given(st.lists(ACTS, max_size=40))
+def test_whatever_is_written_rules_hold(acts: list[tuple[Any, Any, Any]]) -> None:
+    """Honest and dishonest writers in any order: nothing is live that another person did not approve in time, once."""
+    chain = Chain({name: Signer(name, KEYS[name]) for name in ("kim", "lee", "mika")})
+    chain.signers["eve"] = Signer("eve", KEYS["eve"])
+    for act, one, two in acts:
+        asked = list(chain.ledger.requests)
+        if act == "ask":
+            chain.ask(one, two, against=chain.ledger.champion())
+        elif act == "rollback":
+            chain.add("rollback", "mika", one, channel=two)
+        elif act == "wait":
+            chain.now += timedelta(days=one)
+        elif asked and act == "steal":
+            chain.decide(asked[one % len(asked)], "kim", signer="" if two == "kim" else two)
+        elif asked and act == "promote":
+            chain.promote(asked[one % len(asked)])
+        elif asked:
+            chain.decide(asked[one % len(asked)], two, act)
+    require_rules(chain)
+
+
+def require_rules(chain: Chain) -> None:
+    ledger = chain.ledger
+    counted = [e for e in chain.events if e.seq not in ledger.void]
+    decided = [e.request for e in counted if e.type in ("approve", "reject")]
+    assert len(decided) == len(set(decided)), "one decision each"
+    approvals = {e.request: e for e in counted if e.type == "approve"}
+    for event in approvals.values():
+        request = ledger.requests[event.request]
+        assert event.actor in ("kim", "lee") and chain.approvers.objection(event) is None
+        assert event.at < request.expires and event.fields["pack_sha256"] == request.pack_sha256
+    promoted = [e.request for e in counted if e.type == "promote"]
+    assert len(promoted) == len(set(promoted)) and set(promoted) <= set(approvals)
+    for channel, served in ledger.served.items():
+        assert all(e.channel == channel and e.request in approvals for e in served)
+    for prefix in range(len(chain.events)):
+        early = read(chain.events[:prefix], chain.approvers)
+        assert {k: v for k, v in ledger.void.items() if k <= prefix} == early.void, "later events change no verdict"

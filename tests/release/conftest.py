@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ import soundfile
 
 from otoloop.release.shards import Content
 from otoloop.release.splits import SPLITS, Recording, Splits, assign
+from otoloop.store.connection import Connection
+from otoloop.store.s3 import ObjectStore
+from otoloop.workspace.init import init
+
+from .plant import Plant, Releases
 
 
 def flac(seed: int, seconds: float = 0.2) -> bytes:
@@ -67,3 +73,39 @@ def make_content():
 @pytest.fixture
 def fetch_audio():
     return fetch
+
+
+@pytest.fixture
+def plant(workspace: Path, object_store: ObjectStore) -> Plant:
+    """A plant of this test's own; nothing is approved yet."""
+    return Plant(workspace, object_store)
+
+
+@pytest.fixture(scope="session")
+def _releases(weed: Connection, tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    folder, store = tmp_path_factory.mktemp("plant"), ObjectStore(weed, "plant")
+    store.ensure_buckets()
+    with pytest.MonkeyPatch.context() as patch:
+        use(store, patch)
+        return Releases.of(Plant(init(folder / "site", prefix="plant"), store), folder)
+
+
+@pytest.fixture
+def made(_releases: Releases, monkeypatch: pytest.MonkeyPatch) -> Releases:
+    """A plant with two releases, shared by all tests: for looking only."""
+    use(_releases.plant.store, monkeypatch)
+    return _releases
+
+
+@pytest.fixture
+def spoilt(made: Releases) -> Iterator[Releases]:
+    """The same to do with whatever you like: the next test finds it whole."""
+    yield made
+    made.whole.restore()
+
+
+def use(store: ObjectStore, patch: pytest.MonkeyPatch) -> None:
+    """Name the store in the environment, as a user's own would be."""
+    patch.setenv("OTOLOOP_S3_ENDPOINT", store.connection.endpoint)
+    patch.setenv("AWS_ACCESS_KEY_ID", store.connection.access_key or "")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", store.connection.secret_key or "")

@@ -85,6 +85,13 @@ def test_one_machine_in_five_of_a_kind_is_never_heard_in_training():
     assert sum(splits.of(r) == "test" for r in recs) / len(recs) < 0.45
 
 
+def test_machines_that_nobody_described_are_of_no_kind():
+    recs = [replace(r, kind="") for r in own_groups(6, 4)]
+    splits = assign(recs, Splits(), **SHARES)
+    assert splits.held_out == {f"site/m{m}": False for m in range(6)}
+    assert {splits.of(r) for r in recs if r.machine == "site/m0"} == {"train", "test"}
+
+
 def test_a_machine_that_trained_is_not_held_out_later():
     splits = assign(own_groups(4, 4), Splits(), **SHARES)
     later = assign(own_groups(5, 4), splits, **SHARES)

@@ -8,7 +8,7 @@ from otoloop.catalog import items, notes, reviews
 from otoloop.errors import OtoloopError
 from otoloop.review.decide import Act, RefusedError, StaleError, decide
 from otoloop.review.queue import Decided, place, weakness
-from otoloop.review.simulated import NAMES, review_all
+from otoloop.review.simulated import CARELESS, MIX_UPS, NAMES, careless, mislabel, review_all
 from otoloop.review.views import show
 
 BASE = "otoloop-mini"
@@ -140,6 +140,24 @@ def test_it_rejects_what_the_note_contradicts(drafted):
     review_all(drafted, BASE)
     with drafted.reading() as session:
         assert items.item(session, view.item.id).state == "rejected"
+
+
+def test_the_careless_reviewer_spoils_names_and_nothing_else(book, params, tmp_path):
+    """A wrong name on true facts passes every check; a careful reader would have seen the note."""
+    from otoloop.reasoning.draft import run
+
+    with book.reading() as session:
+        before = notes.labels(session)
+    wrong = mislabel(book, before)
+    assert wrong == sum(label.fault in MIX_UPS for label in before.values()) > 0
+    run(book, params, tmp_path / "memo")
+    review_all(book, BASE, opinion=careless)
+    with book.reading() as session:
+        after = notes.labels(session)
+        spoiled = [v for v in items.items(session, state="approved") if after[v.item.clip].actor == CARELESS]
+        assert {after[c].fault for c, label in before.items() if label.fault == "gear_wear"} == {"inverter_whine"}
+        shown = [show(session, v.item.id, BASE) for v in spoiled]
+    assert spoiled and all(not s.problems for s in shown)
 
 
 def test_new_sites_and_faults_come_first_and_some_at_random(drafted, params):

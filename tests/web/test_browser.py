@@ -58,7 +58,7 @@ def visit(chromium, address):
         windows.append(page)
         if name:
             page.goto(address)
-            page.keyboard.type(name)
+            page.fill("#name", name)
             page.keyboard.press("Tab")
             page.keyboard.type(PASSWORD)
             page.keyboard.press("Enter")

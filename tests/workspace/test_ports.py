@@ -22,5 +22,5 @@ def test_the_preferred_port_is_taken_when_it_is_free_at_every_offset() -> None:
 
 @pytest.mark.parametrize("port", [0, -1, 70000])
 def test_a_number_that_is_no_port_is_refused(port: int) -> None:
-    with pytest.raises(OtoloopError, match="does not exist"):
+    with pytest.raises(OtoloopError, match="cannot be that of the page"):
         require(port, "the page")

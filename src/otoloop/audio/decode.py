@@ -85,7 +85,7 @@ class Decoder:
         """Decode a file, or say why not.
 
         Raises:
-            OSError: the file cannot be read at all.
+            OSError: the file cannot be read at all, or no process be started.
         """
         try:
             header = read_header(path, self.params)
@@ -100,8 +100,9 @@ class Decoder:
         """Have the child decode; whatever goes wrong with it becomes a refusal."""
         request = {"path": str(path.resolve()), "rate": header.rate, "channels": header.channels}
         request |= {"frames": header.frames, "subtype": header.subtype}
+        child = self._started()  # a child that cannot be started says nothing about the file
         try:
-            data = _receive(self._started(), json.dumps(request).encode() + b"\n", header, self._patience())
+            data = _receive(child, json.dumps(request).encode() + b"\n", header, self._patience())
         except Refused:
             if self._child is not None and self._child.poll() is not None:
                 self.close()

@@ -16,6 +16,10 @@ from otoloop.audio.refusals import Refused
 from otoloop.params import IntakeParams
 
 Format = Literal["wav", "flac"]
+_OTHERS = (
+    (0, b"ID3", "MP3"), (0, b"\xff\xfb", "MP3"), (0, b"\xff\xf3", "MP3"), (0, b"OggS", "Ogg"), (4, b"ftyp", "MP4"),
+    (0, b"FORM", "AIFF"), (0, b"caff", "CAF"), (0, b"riff", "Wave64"), (0, b"#!AMR", "AMR"), (0, b"\x30\x26\xb2\x75", "WMA"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,13 @@ def _parse(file: BinaryIO, size: int) -> Header:
     if magic[:4] == b"fLaC":
         flac = flac_header.parse(file, size)
         return Header("flac", flac.subtype, flac.rate, flac.channels, flac.frames, flac.md5)
-    raise Refused("bad_magic", f"The file starts with {magic[:4]!r}, which is neither WAV nor FLAC.")
+    raise Refused("bad_magic", f"The file {_guess(magic)}, which is neither WAV nor FLAC." if magic else "It is empty.")
+
+
+def _guess(magic: bytes) -> str:
+    """What a file of another kind seems to be, for the one who sent it."""
+    kind = next((name for at, mark, name in _OTHERS if magic[at : at + len(mark)] == mark), None)
+    return f"seems to be {kind}" if kind else f"starts with {magic[:4]!r}"
 
 
 def _check_shape(h: Header, p: IntakeParams) -> None:

@@ -10,7 +10,7 @@ from otoloop.records import Verdict
 
 REMEDIES: Mapping[QuarantineCode, str] = {
     "too_large": "Cut the recording into pieces, or raise intake.max_mb in params.yaml.",
-    "bad_magic": "Send WAV or FLAC; a name that ends in .wav does not make a file audio.",
+    "bad_magic": "Send WAV or FLAC: convert it, or set the recorder to one of them; renaming is not enough.",
     "header_mismatch": "The file was cut off or altered on its way: copy it again from the recorder.",
     "unsupported_codec": "Save it as WAV (PCM 16, 24, 32 bit or float) or as FLAC.",
     "rate_out_of_range": "Record at 16000 Hz or more, or change intake.min_rate_hz and intake.max_rate_hz.",

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
+from otoloop.catalog.failures import explained
 from otoloop.catalog.migrations import HEAD
 from otoloop.errors import OtoloopError
 
@@ -42,13 +43,14 @@ class Catalog:
         Rows stay readable after the block. Keep blocks short: SQLite has one writer at a time.
         """
         writing = self.engine.execution_options(begin="IMMEDIATE")
-        with Session(writing, expire_on_commit=False) as session, session.begin():
+        with explained(self.engine.url), Session(writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view for reading; changes made in it are rolled back, rows stay readable after the block."""
-        with Session(self.engine.execution_options(begin="DEFERRED"), expire_on_commit=False) as session:
+        reader = self.engine.execution_options(begin="DEFERRED")
+        with explained(self.engine.url), Session(reader, expire_on_commit=False) as session:
             yield session
             session.expunge_all()  # a rollback empties the rows it knows; readers keep theirs
             session.rollback()
@@ -65,11 +67,8 @@ def open_catalog(url: str) -> Catalog:
         OtoloopError: the URL is wrong, the server does not answer, or the schema is newer than this program.
     """
     engine = _engine(url)
-    try:
+    with explained(engine.url):
         _migrate(engine)
-    except OperationalError as err:
-        remedy = "Check OTOLOOP_DATABASE_URL and that the database is running."
-        raise OtoloopError(f"The catalogue at {_shown(url)} does not open: {err.orig}.", remedy) from err
     return Catalog(engine)
 
 
@@ -83,11 +82,6 @@ def open_workspace(workspace: Path, database_url: str | None = None) -> Catalog:
     if not database_url:
         (workspace / ".otoloop").mkdir(exist_ok=True)
     return open_catalog(default_url(workspace, database_url))
-
-
-def _shown(url: str) -> str:
-    """The URL without its password, for messages."""
-    return make_url(url).render_as_string(hide_password=True)
 
 
 def _engine(url: str) -> Engine:

@@ -34,7 +34,7 @@ def open_intent(
     """
     waiting = intents(session, state="open")
     if waiting:
-        remedy = "Run `otoloop release make` again: it finishes the open one first."
+        remedy = "Run `otoloop release create` again: it finishes the open one first."
         raise OtoloopError(f"Release {waiting[0].id} is not finished.", remedy)
     if session.get(ReleaseRow, release_id) is not None:
         raise OtoloopError(f"Release {release_id} exists.", "Choose another id.")

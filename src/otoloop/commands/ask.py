@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from otoloop.commands.output import Json, emit
+from otoloop.commands.output import Json, emit, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from otoloop.evaluate.ask import Asked, Asker
-    from otoloop.params import Params
+    from otoloop.params import IntakeParams, Params
+    from otoloop.records import Evidence
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def ask(
-    audio: Path = typer.Argument(..., metavar="AUDIO", exists=True, dir_okay=False, help="A sound file of up to 30 s."),
+    audio: Path = typer.Argument(
+        ..., metavar="AUDIO", exists=True, dir_okay=False, help="A sound file; 30 s of it are heard."
+    ),
     question: str = typer.Argument("What is this noise?", metavar="QUESTION", help="In English or Japanese."),
     choices: str = typer.Option("", help="Options, separated by commas; none for an open question."),
     evidence: bool = typer.Option(True, help="Tell the model what was measured."),
@@ -39,23 +44,14 @@ def ask(
 
     Example: otoloop ask pump-3.wav "What is wrong with this machine?" --choices "cavitation,air leak,normal running"
     """
-    from otoloop.audio.decode import decode
-    from otoloop.audio.derive import derive
-    from otoloop.audio.evidence import measure, mono
-    from otoloop.commands.inspect import _machine, _sensors
-    from otoloop.errors import OtoloopError
-    from otoloop.params import IntakeParams, Params, load_params
-    from otoloop.records import Verdict
+    from otoloop.params import Params, load_params
 
     workspace = _workspace()
-    clip = decode(audio, IntakeParams.model_validate({}))
-    if isinstance(clip, Verdict):
-        raise OtoloopError(f"{audio}: {clip.message}", clip.remedy)
-    facts = derive(measure(clip.floats(), clip.rate), _sensors(audio, sensors), _machine(machine))
     params = load_params(workspace / "params.yaml") if workspace else Params()
+    wave, facts = _heard(audio, params.intake, sensors, machine)
     asker = _asker(adapter, live, workspace, params)
     asked = asker.ask(
-        mono(clip.floats(), clip.rate), question, facts, choices=[c.strip() for c in choices.split(",") if c.strip()],
+        wave, question, facts, choices=[c.strip() for c in choices.split(",") if c.strip()],
         evidence=evidence, style="direct" if direct else "cot",
     )  # fmt: skip
     if workspace:
@@ -75,6 +71,32 @@ def _asker(adapter: str, live: bool, workspace: Path | None, params: Params) -> 
     from otoloop.serve.bundles import live_asker
 
     return live_asker(workspace, params)
+
+
+def _heard(
+    audio: Path, params: IntakeParams, sensors: Path | None, machine: str | None
+) -> tuple[np.ndarray[Any, Any], Evidence]:
+    """The sound as the model hears it (16 kHz, one channel, the first 30 s), and what is measured in that.
+
+    Raises:
+        OtoloopError: the file would be refused by the intake.
+    """
+    from otoloop.audio.decode import decode
+    from otoloop.audio.derive import derive
+    from otoloop.audio.evidence import RATE, measure, mono
+    from otoloop.commands.inspect import _machine, _sensors
+    from otoloop.errors import OtoloopError
+    from otoloop.evaluate.ask import MAX_SECONDS
+    from otoloop.records import Verdict
+
+    clip = decode(audio, params)
+    if isinstance(clip, Verdict):
+        raise OtoloopError(f"{audio}: {clip.message}", clip.remedy)
+    if clip.seconds > MAX_SECONDS:
+        say(f"The sound lasts {clip.seconds:.0f} s; its first {MAX_SECONDS} s are heard and measured.")
+    sound = clip.floats()[: MAX_SECONDS * clip.rate]
+    facts = derive(measure(sound, clip.rate), _sensors(audio, sensors), _machine(machine))
+    return mono(sound, clip.rate)[: MAX_SECONDS * RATE], facts
 
 
 def _workspace() -> Path | None:

@@ -95,7 +95,7 @@ def run(
     workspace = find_workspace(Path.cwd())
     folder = out or workspace / FOLDER
     report = judge(load_params(workspace / "params.yaml").gate, results or workspace / "results", folder, workspace)
-    emit(read_json(folder / "report.json"), _report_words(report.to_json(), folder), as_json)
+    emit(read_json(folder / "report.json"), report_words(report.to_json(), folder), as_json)
     raise typer.Exit(0 if report.verdict == "pass" else 1)
 
 
@@ -114,10 +114,10 @@ def show(as_json: bool = Json) -> None:
     if not (folder / "report.json").is_file():
         raise OtoloopError(f"There is no report in {folder}.", "Run `otoloop gate run` first.")
     data = read_json(folder / "report.json")
-    emit(data, _report_words(data, folder), as_json)
+    emit(data, report_words(data, folder), as_json)
 
 
-def _report_words(data: dict[str, Any], folder: Path) -> str:
+def report_words(data: dict[str, Any], folder: Path) -> str:
     """The first screen in words."""
     lines = [f"{data['verdict'].replace('_', ' ')}: {data['reason']}"]
     if data["pilot"]:

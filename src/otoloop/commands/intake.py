@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,9 @@ def add(
     folder: Path = typer.Argument(..., help="Folder (or one file) with WAV or FLAC; subfolders are machines."),
     site: str = typer.Option(..., help="Where they were recorded."),
     machine: str = typer.Option("", help="The machine, where neither a subfolder nor the CSV names it."),
-    notes: Path = typer.Option(None, help="CSV with the columns file,note[,machine,time,lang,author]."),
+    notes: Path = typer.Option(
+        None, help="CSV with the columns file,note[,machine,time,session,lang,author], here or in the folder."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Upload recordings with their notes and take them in; says of each file what became of it.
@@ -36,7 +39,8 @@ def add(
     """
     from otoloop.intake.adding import add as run
 
-    report = run(_workspace(), folder, site=site, machine=machine or None, notes=notes, progress=_progress)
+    report = run(_workspace(), folder, site=site, machine=machine or None, notes=notes,
+                 uploading=_counter("uploading"), progress=_counter("listening"))  # fmt: skip
     emit(report.to_json(), report.human(), as_json)
     if report.nothing_taken:
         raise typer.Exit(1)
@@ -64,11 +68,11 @@ def intake(
     if retry:
         say(f"{_retry(workspace, retry)} deliveries will be tried again.")
     if once or retry:
-        report = pull.run(workspace, progress=_progress)
+        report = pull.run(workspace, progress=_counter("listening"))
         emit(report.to_json(), report.human(), as_json)
         return
     while True:
-        report = pull.run(workspace, whole=False, progress=_progress)
+        report = pull.run(workspace, whole=False, progress=_counter("listening"))
         if report.discovered or report.admitted or report.refused:
             emit(report.to_json(), report.human(), as_json)
         time.sleep(every)
@@ -79,6 +83,7 @@ def clips(
     site: str = typer.Option("", help="Only this site."),
     machine: str = typer.Option("", help="Only this machine."),
     fault: str = typer.Option("", help="Only clips labelled with this fault."),
+    unlabelled: bool = typer.Option(False, "--unlabelled", help="Only clips of which nobody said what they show."),
     limit: int = typer.Option(0, min=0, help="At most so many; 0 lists all."),
     as_json: bool = Json,
 ) -> None:
@@ -91,8 +96,9 @@ def clips(
     book = _book(_workspace())
     with book.reading() as session:
         rows = list_clips(
-            session, state=state, site=site or None, machine=machine or None, fault=fault or None, limit=limit or None
-        )
+            session, state=state, site=site or None, machine=machine or None, fault=fault or None, limit=limit or None,
+            unlabelled=unlabelled,
+        )  # fmt: skip
     emit(rows, clip_lines(rows), as_json)
 
 
@@ -129,7 +135,14 @@ def _book(workspace: Path) -> Catalog:
     return open_workspace(workspace, Settings().database_url)
 
 
-def _progress(done: int, total: int) -> None:
-    """A line that counts, on a terminal only."""
-    if sys.stderr.isatty():
-        print(f"\rlistening {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+def _counter(label: str) -> Callable[[int, int], None]:
+    """A line that counts on a terminal; elsewhere a line every hundred and at the end."""
+    live = sys.stderr.isatty()
+
+    def step(done: int, total: int) -> None:
+        if live:
+            print(f"\r{label} {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif done == total or done % 100 == 0:
+            say(f"{label} {done}/{total}")
+
+    return step

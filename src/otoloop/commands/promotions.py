@@ -196,11 +196,13 @@ def request_(
 
     Example: otoloop promotions request --channel pilot
     """
+    import warnings
     from datetime import UTC, datetime
 
     from otoloop.promote import requests
     from otoloop.promote.ledger import row
 
+    warnings.simplefilter("ignore", FutureWarning)  # libraries to their developers, not to our users
     made = requests.request(_workspace(), channel=channel, tag=cycle)
     human = f"{made.id} waits for an approver until {made.expires:%Y-%m-%d %H:%M} UTC."
     emit(row(made, datetime.now(UTC)), human, as_json)

@@ -14,6 +14,7 @@ from otoloop.commands.output import Json, emit
 if TYPE_CHECKING:
     from otoloop.catalog import Catalog
     from otoloop.review.decide import Outcome
+    from otoloop.review.together import Tally
     from otoloop.review.views import Shown
 
 review_app = typer.Typer(no_args_is_help=True, help="Look at drafted items and decide on them.")
@@ -97,15 +98,73 @@ def _page(shown: Shown) -> str:
 
 @review_app.command("approve")
 def approve(
-    item: str = typer.Argument(..., help="Id of the item."), actor: str | None = As, seconds: float = Seconds,
+    item: list[str] = typer.Argument(None, help="Ids of items."), actor: str | None = As, seconds: float = Seconds,
+    all_confirmed: bool = typer.Option(
+        False, "--all-confirmed", help="All queued items of which every claim is confirmed by the sound."
+    ),
+    site: str | None = typer.Option(None, help="With --all-confirmed: only this site."),
+    yes: bool = typer.Option(False, "--yes", help="With --all-confirmed: do not ask."),
     force: bool = typer.Option(False, help="Approve although checks speak against it; needs --reason."),
     reason: str = typer.Option("", help="Why."), as_json: bool = Json,
 ) -> None:  # fmt: skip
-    """Approve an item as it stands.
+    """Approve items as they stand: one, several, or all that nothing speaks against.
 
-    Example: otoloop review approve 3f2a9c1d22e07b45 --as aya
+    Example: otoloop review approve 3f2a9c1d22e07b45 --as aya        or: otoloop review approve --all-confirmed
     """
-    _decide(item, {"decision": "approve", "force": force, "reason": reason, "seconds_spent": seconds}, actor, as_json)
+    if bool(item) == all_confirmed:
+        raise typer.BadParameter("Give ids of items, or --all-confirmed.")
+    if item and len(item) == 1:
+        act = {"decision": "approve", "force": force, "reason": reason, "seconds_spent": seconds}
+        _decide(item[0], act, actor, as_json)
+    else:
+        _approve_many(item or [], actor, site, yes or not all_confirmed, as_json)
+
+
+def _approve_many(ids: list[str], actor: str | None, site: str | None, sure: bool, as_json: bool) -> None:
+    """Approve items, or without ``ids`` all that nothing speaks against, after asking; exit code 1 if any is refused."""
+    from otoloop.errors import OtoloopError
+    from otoloop.review import together
+
+    book, base, login = _open()
+    name, reason = actor or login, ""
+    if not ids:
+        found = together.confirmed(book, base, actor=name, site=site)
+        ids, reason = [one.item.id for one in found], together.REASON
+        words = ", ".join(f"{n} {fault}" for fault, n in together.by_fault(found).items())
+        if ids and not sure and as_json:
+            raise OtoloopError(f"{len(ids)} items would be approved: {words}.", "Add --yes to approve them.")
+        if ids and not sure:
+            typer.confirm(f"Approve {len(ids)} items as {name}, unseen ({words})?", abort=True)
+    tally = together.approve(book, base, ids, actor=name, reason=reason)
+    emit(tally.to_json(), _tally_words(tally), as_json)
+    if tally.refused:
+        raise typer.Exit(1)
+
+
+def _tally_words(tally: Tally) -> str:
+    lines = [f"{len(tally.approved)} items are approved."]
+    if tally.second:
+        lines.append(f"{len(tally.second)} are reviewed by two people and wait for another one (--as NAME).")
+    lines += [f"✗ {item}: {why}" for item, why in tally.refused.items()]
+    return "\n".join([*lines, "Next: otoloop retrain"] if tally.approved else lines)
+
+
+@review_app.command("label")
+def label(
+    clip: list[str] = typer.Argument(..., help="Ids of clips, or unique beginnings of them; see `otoloop clips`."),
+    fault: str = typer.Option(..., help="What they show, as 'valve knock' or 'normal running'."),
+    actor: str | None = As, as_json: bool = Json,
+) -> None:  # fmt: skip
+    """Name what clips show that came without a note, or with a wrong one; `otoloop draft` then drafts for them.
+
+    Example: otoloop review label 19e5a555f14e c90333060887 --fault "normal running"
+    """
+    from otoloop.review import together
+
+    book, _, login = _open()
+    full, known = together.label(book, clip, fault, actor or login)
+    words = f"{len(full)} {'clip is' if len(full) == 1 else 'clips are'} labelled as {known.en}. Next: otoloop draft"
+    emit({"clips": full, "fault": known.id}, words, as_json)
 
 
 @review_app.command("edit")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from otoloop.commands.output import Json, emit, say
+
+if TYPE_CHECKING:
+    from otoloop.store.s3 import ObjectStore
 
 
 def register(app: typer.Typer) -> None:
@@ -31,14 +37,17 @@ def simulate(
 
     Example: otoloop simulate /tmp/site --clips 80 --upload
     """
+    from otoloop.simulate.deliveries import upload as put_site
     from otoloop.simulate.site import plan_site
     from otoloop.simulate.writer import write_site
 
     _require_empty(out_dir)
+    bucket = _bucket() if upload else None
     say("Rendering; about ten seconds for the default number of clips ...")
     report: dict[str, Any] = {"folder": str(out_dir), "site": site, "seed": seed, "cycle": cycle}
-    report["outcomes"] = write_site(plan_site(site, seed, clips, cycle), out_dir, bad=bad, limits=_limits())
-    report["uploaded"] = _upload(out_dir) if upload else 0
+    with _all_or_nothing(out_dir):
+        report["outcomes"] = write_site(plan_site(site, seed, clips, cycle), out_dir, bad=bad, limits=_limits())
+        report["uploaded"] = put_site(out_dir, bucket) if bucket else 0
     emit(report, _words(report), as_json)
 
 
@@ -49,6 +58,21 @@ def _require_empty(folder: Path) -> None:
         raise OtoloopError(f"{folder} is not an empty folder.", "Name a new folder, or empty it first.")
 
 
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    """Empty the folder again when it could not be finished, so that the same command may be repeated."""
+    from otoloop.errors import room_for
+
+    new = not folder.exists()
+    try:
+        with room_for(folder):
+            yield
+    except BaseException:
+        for path in [folder] if new else list(folder.iterdir()):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
+
+
 def _limits() -> dict[str, Any] | None:
     """The intake limits of the workspace we stand in; None outside one."""
     from otoloop.errors import OtoloopError
@@ -56,17 +80,20 @@ def _limits() -> dict[str, Any] | None:
     from otoloop.settings import find_workspace
 
     try:
-        return load_params(find_workspace(Path.cwd()) / "params.yaml").intake.model_dump()
+        workspace = find_workspace(Path.cwd())
     except OtoloopError:
         return None
+    return load_params(workspace / "params.yaml").intake.model_dump()
 
 
-def _upload(out_dir: Path) -> int:
+def _bucket() -> ObjectStore:
+    """The workspace's store, once it is sure that its incoming bucket answers."""
     from otoloop.settings import Settings
-    from otoloop.simulate.deliveries import upload
     from otoloop.store import connect
 
-    return upload(out_dir, connect(Settings().workspace))
+    store = connect(Settings().workspace)
+    store.require_bucket("incoming")
+    return store
 
 
 def _words(report: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ def init(
     path = make(folder, prefix=prefix)
     emit(
         {"workspace": str(path), "prefix": prefix},
-        f"Made the workspace {path}. Next: cd {folder} && otoloop up",
+        f"Made the workspace {path}.\nNext: cd {folder}, then: otoloop add FOLDER --site NAME, or: otoloop up",
         as_json,
     )
 

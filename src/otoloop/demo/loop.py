@@ -172,7 +172,7 @@ def _score(suites: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     kept = {
         name: {k: found[k] for k in ("n", "accuracy", "ci95", "format_valid", "claim_accuracy")}
-        for name, found in suites.items()
+        for name, found in sorted(suites.items(), key=lambda pair: (pair[0] != SITE_SUITE, pair[0]))
     }
     return {**kept[SITE_SUITE], "suites": kept}
 

@@ -192,7 +192,7 @@ def _add(session: Session, report: IntakeReport, one: Ready, neighbours: Neighbo
         rate=heard.rate, channels=heard.channels,
     )  # fmt: skip
     clips.add_clip(
-        session, clip, time=one.time, recording_session=session_of(place), measures=heard.measures,
+        session, clip, time=one.time, recording_session=session_of(place, one.landed.session), measures=heard.measures,
         evidence=heard.evidence, speech_s=heard.speech_s, fingerprint=heard.fingerprint or None, group=group,
         parent=heard.parent,
     )  # fmt: skip

@@ -5,24 +5,28 @@ File names become parts of keys only after everything unsafe in them is replaced
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
 import os
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from otoloop.errors import OtoloopError
-from otoloop.intake.keys import AUDIO_SUFFIX, NAME_CHARACTERS, SIDECARS, parse_time, stem_of
-from otoloop.intake.sidecars import clean, decode_text, make_note, note_json
+from otoloop.intake import times
+from otoloop.intake.keys import AUDIO_SUFFIX, NAME_CHARACTERS, SIDECARS, stem_of
+from otoloop.intake.noted import Row, Tell, rows_by_file
+from otoloop.intake.sidecars import make_note, note_json
 
 NO_MACHINE = "machine"
-COLUMNS = ("file", "note", "machine", "time", "lang", "author", "state", "symptom", "fault", "severity")
-REMEDY = "Give the CSV the columns file,note[,machine,time,lang,author], one row a recording."
+FILE_CHARACTERS, KEPT_CHARACTERS = 200, 60
+"""A longer name is cut to the second and gets a digest of the whole."""
+NO_ROW = Row("", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,14 @@ class Upload:
     shown: str
     folder: str
     name: str
-    time: datetime
+    made: times.Made
     note: Mapping[str, Any] | None
     sidecars: Sequence[Path]
+
+    @property
+    def time(self) -> datetime:
+        """When it was recorded."""
+        return self.made.time
 
     def key(self, suffix: str = "") -> str:
         """The object's key; ``suffix`` goes before the ending."""
@@ -47,37 +56,69 @@ class Upload:
         return json.dumps(self.note, ensure_ascii=False).encode() if self.note else None
 
 
-def plan(root: Path, *, site: str, machine: str | None = None, notes: Path | None = None) -> list[Upload]:
+def plan(
+    root: Path, *, site: str, machine: str | None = None, notes: Path | None = None, tell: Tell = lambda _: None
+) -> list[Upload]:
     """What to upload from a folder (or of a single file), by path.
 
     Args:
         root: the folder; its subfolders are taken as machines.
         site: where the recordings were made.
         machine: machine of recordings for which neither the CSV nor a subfolder names one.
-        notes: CSV with the columns file,note[,machine,time,lang,author].
+        notes: CSV with the columns file,note[,machine,time,session,lang,author].
+        tell: hears what a person should know of: rows of the CSV without a recording, files left alone.
 
     Raises:
         OtoloopError: there is no folder or no recording in it, the CSV is wrong, or a name cannot be used.
     """
-    files = _recordings(root)
-    rows = _rows_by_file(notes, root, files) if notes else {}
+    files = _recordings(root, tell)
+    rows = rows_by_file(notes, root, files, tell) if notes else {}
     place, beside = safe_name(site, "site"), _sidecars({path.parent for path in files})
     uploads = [
-        _upload(root, path, place, machine, rows.get(path, {}), beside.get(path.parent / stem_of(path.name), []))
+        _upload(root, path, place, machine, rows.get(path, NO_ROW), beside.get(path.parent / stem_of(path.name), []))
         for path in files
     ]
-    return _apart(uploads)
+    return _apart(_sessions(uploads))
 
 
-def _recordings(root: Path) -> list[Path]:
+def _recordings(root: Path, tell: Tell) -> list[Path]:
     if root.is_file():
         return [root]
     if not root.is_dir():
         raise OtoloopError(f"There is no folder {root}.", "Give the folder that holds the recordings.")
-    files = sorted(path for path in _files(root) if AUDIO_SUFFIX.search(path.name))
+    every = sorted(_files(root))
+    files = [path for path in every if AUDIO_SUFFIX.search(path.name)]
     if not files:
         raise OtoloopError(f"There are no recordings in {root}.", "Put WAV or FLAC files there.")
+    if left := _strangers(every):
+        tell(f"Left alone, for their names are not those of recordings: {', '.join(left)}.")
     return files
+
+
+def _strangers(files: Sequence[Path]) -> list[str]:
+    """Endings, with their number, of files that are neither recordings nor sidecars nor tables."""
+    known = (*(suffix for suffix, _ in SIDECARS), ".csv", ".tsv")
+    count: defaultdict[str, int] = defaultdict(int)
+    for path in files:
+        if not AUDIO_SUFFIX.search(path.name) and not path.name.lower().endswith(known):
+            count[path.suffix.lower() or path.name] += 1
+    return [f"{number} {ending}" for ending, number in sorted(count.items())]
+
+
+def _sessions(uploads: Sequence[Upload]) -> list[Upload]:
+    """Recordings whose time nothing tells (their files were copied) become sessions of their own, machine by machine."""
+    by_machine: defaultdict[str, list[Upload]] = defaultdict(list)
+    for upload in uploads:
+        if upload.made.teller == "file":
+            by_machine[upload.folder.split("/")[1]].append(upload)
+    lost = {
+        one.path for group in by_machine.values() if times.copied([(u.path, u.time) for u in group]) for one in group
+    }
+    return [replace(one, made=_untold(one.made, one.shown)) if one.path in lost else one for one in uploads]
+
+
+def _untold(made: times.Made, shown: str) -> times.Made:
+    return replace(made, teller="nothing", session=made.session or stem_of(shown))
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -111,30 +152,36 @@ def _sidecars(folders: Iterable[Path]) -> dict[Path, list[Path]]:
     return found
 
 
-def _upload(
-    root: Path, path: Path, site: str, machine: str | None, row: Mapping[str, str], sidecars: Sequence[Path]
-) -> Upload:
+def _upload(root: Path, path: Path, site: str, machine: str | None, row: Row, sidecars: Sequence[Path]) -> Upload:
     inner = path.relative_to(root).parts if root.is_dir() else (path.name,)
-    own = row.get("machine") or machine or (inner[0] if len(inner) > 1 else NO_MACHINE)
+    own = row.cells.get("machine") or machine or (inner[0] if len(inner) > 1 else NO_MACHINE)
     rest = inner[1:] if len(inner) > 1 else inner
-    when = _time_of(path, row)
-    folder = f"{site}/{safe_name(own, 'machine')}/{when.date().isoformat()}"
-    note = note_json(make_note({**row, "text": row.get("note", "")})) if _says_something(row) else None
-    return Upload(path, "/".join(inner), folder, safe_name("_".join(rest), "file"), when, note, sidecars)
+    shown = "/".join(inner)
+    made = times.made(path, shown, row.cells)
+    folder = f"{site}/{safe_name(own, 'machine')}/{made.time.date().isoformat()}"
+    return Upload(path, shown, folder, _file_name("_".join(rest)), made, _note(row), sidecars)
 
 
-def _says_something(row: Mapping[str, str]) -> bool:
-    return any(value for name, value in row.items() if name not in ("file", "machine"))
+def _note(row: Row) -> Mapping[str, Any] | None:
+    """The note in a row; None where it says nothing.
+
+    Raises:
+        OtoloopError: a closed field has an unknown word; names the line.
+    """
+    if not any(value for name, value in row.cells.items() if name not in ("file", "machine", "session")):
+        return None
+    try:
+        return note_json(make_note({**row.cells, "text": row.cells.get("note", "")}))
+    except OtoloopError as err:
+        raise OtoloopError(f"{row.where}: {err.message}", "Correct that cell, or leave it empty.") from None
 
 
-def _time_of(path: Path, row: Mapping[str, str]) -> datetime:
-    """Time of the CSV, else of the file."""
-    if not row.get("time"):
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    when = parse_time(row["time"])
-    if when is None:
-        raise OtoloopError(f"The time {row['time']!r} of {row['file']} is no time.", "Write it as 2026-05-01T08:30:00.")
-    return when
+def _file_name(text: str) -> str:
+    """A recording's name as a part of a key; one that is too long is cut and gets a digest of the whole."""
+    if len(text) > FILE_CHARACTERS or len(text.encode()) > 3 * FILE_CHARACTERS:
+        stem, ending = text.rsplit(".", 1)
+        text = f"{stem[:KEPT_CHARACTERS]}~{hashlib.sha256(text.encode()).hexdigest()[:10]}.{ending}"
+    return safe_name(text, "file")
 
 
 def safe_name(text: str, what: str) -> str:
@@ -147,61 +194,7 @@ def safe_name(text: str, what: str) -> str:
     spaced = "".join(" " if unicodedata.category(c)[0] == "Z" else c for c in composed)
     plain = "".join("_" if unicodedata.category(c)[0] == "C" or c in '/\\:*?"<>|' else c for c in spaced)
     name = re.sub(r"^\.+", "_", plain)
-    limit = NAME_CHARACTERS if what != "file" else 200
+    limit = NAME_CHARACTERS if what != "file" else FILE_CHARACTERS
     if not name.strip("_ ") or len(name) > limit or len(name.encode()) > 700:
         raise OtoloopError(f"{what} {text[:60]!r} cannot be used as a name.", f"Use 1 to {limit} letters and digits.")
     return name
-
-
-def _rows_by_file(notes: Path, root: Path, files: Sequence[Path]) -> dict[Path, dict[str, str]]:
-    """CSV rows by the recording they speak of."""
-    found: dict[Path, dict[str, str]] = {}
-    for number, row in _csv_rows(notes):
-        path = _match(row["file"], root, files, f"{notes.name}, line {number}")
-        if path in found:
-            message = f"{notes.name}, line {number}: {row['file']!r} has a row already."
-            raise OtoloopError(message, "Keep one row a recording.")
-        found[path] = row
-    return found
-
-
-def _csv_rows(notes: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, row) of the CSV with clean cells, unknown columns left out."""
-    try:
-        text = decode_text(notes.read_bytes())
-    except OSError as err:
-        raise OtoloopError(
-            f"The notes {notes} cannot be read: {err.strerror}.", "Give the path of a CSV file."
-        ) from None
-    lines = text.replace("\0", "").splitlines(keepends=True)
-    separator = max(",;\t", key=lines[0].count) if lines else ","
-    reader = csv.reader(lines, delimiter=separator)
-    try:
-        header = [clean(name).lower() for name in next(reader, [])]
-        _check_header(notes, header)
-        for cells in reader:
-            row = {name: clean(cell) for name, cell in zip(header, cells, strict=False) if name in COLUMNS}
-            if any(row.values()):
-                yield reader.line_num, {"file": "", **row}
-    except csv.Error as err:
-        raise OtoloopError(f"{notes.name}, line {reader.line_num}: {err}.", REMEDY) from None
-
-
-def _check_header(notes: Path, header: Sequence[str]) -> None:
-    missing = [name for name in ("file", "note") if name not in header]
-    if missing:
-        shown = ", ".join(name for name in header if name)[:200] or "none"
-        raise OtoloopError(f"{notes.name} has no column {' and no column '.join(missing)} (it has: {shown}).", REMEDY)
-
-
-def _match(name: str, root: Path, files: Sequence[Path], where: str) -> Path:
-    """The recording that a cell names: by its path below the folder, or by its bare name where that is unique."""
-    wanted = unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
-    base = root if root.is_dir() else root.parent
-    shown = {path: unicodedata.normalize("NFC", path.relative_to(base).as_posix()) for path in files}
-    exact = [path for path, text in shown.items() if text == wanted]
-    near = exact or [path for path, text in shown.items() if text.rsplit("/", 1)[-1] == wanted]
-    if len(near) == 1:
-        return near[0]
-    problem = "names several recordings" if near else "is not among the recordings"
-    raise OtoloopError(f"{where}: {name!r} {problem}.", f"Write the path below {root}, like {min(shown.values())}.")

@@ -103,6 +103,6 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
-def session_of(place: Place) -> str:
-    """The recording session: one machine on one day, with the microphone where it stood."""
-    return f"{place.site}/{place.machine}/{place.day.isoformat()}"
+def session_of(place: Place, told: str = "") -> str:
+    """The recording session: as told, else one machine on one day, with the microphone where it stood."""
+    return f"{place.site}/{place.machine}/{told or place.day.isoformat()}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from otoloop.audio.refusals import refuse
 from otoloop.catalog.tables import DeliveryRow
+from otoloop.errors import room_for
 from otoloop.params import IntakeParams
 from otoloop.records import Verdict
 from otoloop.settings import state_dir
@@ -20,11 +23,21 @@ HOLD_BYTES = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A file that landed; ``recorded_at`` is the object's metadata of that name, empty where it has none."""
+    """A file that landed, with the object's metadata: when it was recorded, and in which session, if that is told."""
 
     delivery: DeliveryRow
     path: Path
-    recorded_at: str
+    metadata: Mapping[str, str]
+
+    @property
+    def recorded_at(self) -> str:
+        """ISO 8601; empty where nothing tells."""
+        return self.metadata.get("recorded-at", "")
+
+    @property
+    def session(self) -> str:
+        """The session of its machine; empty where machine and day are the session."""
+        return unquote(self.metadata.get("recording-session", ""))
 
 
 class Gone(Exception):
@@ -41,13 +54,14 @@ class Landing:
     def clear(self) -> None:
         """Remove what a killed run left behind."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(mode=0o700)
+        with room_for(self.folder):
+            self.folder.mkdir(mode=0o700)
 
     def fetch(self, row: DeliveryRow) -> Landed | Verdict | None:
         """Bring an object here; a refusal when it is too large, None when it is gone.
 
         Raises:
-            StoreError: the store failed.
+            OtoloopError: the store failed, or there is no room here.
         """
         limit = self.params.max_mb * 2**20
         if row.size > limit:
@@ -55,29 +69,30 @@ class Landing:
             return refuse("too_large", message)
         path = self.folder / str(row.id)
         try:
-            return Landed(row, path, self._copy(row, path))
+            with room_for(self.folder):
+                return Landed(row, path, self._copy(row, path))
         except (NotFound, Gone):
             path.unlink(missing_ok=True)
             return None
 
-    def _copy(self, row: DeliveryRow, path: Path) -> str:
-        """Write the object's bytes to ``path``; they must be those that were listed."""
+    def _copy(self, row: DeliveryRow, path: Path) -> Mapping[str, str]:
+        """Write the object's bytes to ``path`` and return its metadata; they must be those that were listed."""
         if row.size <= HOLD_BYTES:
             data, info = self.store.read(row.bucket, row.key)
             path.write_bytes(data)
-            return self._checked(row, info.etag, info.metadata.get("recorded-at", ""))
+            return self._checked(row, info.etag, info.metadata)
         before = self.store.head(row.bucket, row.key)
         if before is None:
             raise Gone
         self.store.download(row.bucket, row.key, path)
         after = self.store.head(row.bucket, row.key)
-        return self._checked(row, after.etag if after else "", before.metadata.get("recorded-at", ""))
+        return self._checked(row, after.etag if after else "", before.metadata)
 
     @staticmethod
-    def _checked(row: DeliveryRow, etag: str, recorded_at: str) -> str:
+    def _checked(row: DeliveryRow, etag: str, metadata: Mapping[str, str]) -> Mapping[str, str]:
         if etag != row.version:
             raise Gone
-        return recorded_at
+        return metadata
 
     def drop(self, landed: Landed) -> None:
         """Remove a file that was dealt with."""

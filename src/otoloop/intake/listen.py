@@ -24,6 +24,7 @@ from otoloop.audio.fingerprint import content_id
 from otoloop.audio.quality import measures as measure_quality
 from otoloop.audio.refusals import refuse
 from otoloop.catalog.clips import evidence_json
+from otoloop.errors import OtoloopError
 from otoloop.params import IntakeParams
 from otoloop.records import Verdict
 
@@ -139,6 +140,8 @@ class _FarEar:
             self.close()
             return refuse("decode_failed", "Measuring this file ended the process that did it.")
         answer = json.loads(line)
+        if "failed" in answer:
+            raise OtoloopError(**answer["failed"])
         if "refused" in answer:
             return Verdict(**answer["refused"])
         kept = path.with_suffix(KEPT)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from otoloop.audio.decode import Decoder
+from otoloop.errors import OtoloopError, room_for
 from otoloop.intake.listen import KEPT, Heard, hear_file
 from otoloop.params import IntakeParams
 from otoloop.records import Verdict
@@ -33,11 +34,16 @@ def main(params: IntakeParams) -> None:
 
 
 def _answer(decoder: Decoder, path: Path, policy: str, params: IntakeParams) -> dict[str, Any]:
-    """What is heard, or the refusal, as JSON."""
+    """What is heard, the refusal, or why neither can be told, as JSON."""
     heard = hear_file(decoder, path, policy, params)
     if isinstance(heard, Verdict):
         return {"refused": {**asdict(heard), "measures": dict(heard.measures)}}
-    path.with_suffix(KEPT).write_bytes(heard.data)
+    kept = path.with_suffix(KEPT)
+    try:
+        with room_for(kept.parent):
+            kept.write_bytes(heard.data)
+    except OtoloopError as err:  # this says nothing about the file
+        return {"failed": {"message": err.message, "remedy": err.remedy}}
     return {"heard": {name: getattr(heard, name) for name in Heard.__slots__ if name != "data"}}
 
 

@@ -17,15 +17,20 @@ STATES = ("admitted", "quarantined", "erased", "all")
 
 def list_clips(
     session: Session, *, state: str = "all", site: str | None = None, machine: str | None = None,
-    fault: str | None = None, limit: int | None = None,
+    fault: str | None = None, limit: int | None = None, unlabelled: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Clips by time, then refused audio deliveries (``id`` null, with reason, sentence and remedy).
+
+    ``unlabelled``: only admitted clips of which neither note nor person says what they show.
 
     Raises:
         OtoloopError: no such state.
     """
     if state not in STATES:
         raise OtoloopError(f"There is no state {state!r}.", f"Choose from {', '.join(STATES)}.")
+    if unlabelled:
+        waiting = notes.unlabelled(session, site)
+        return _clip_rows(session, [row for row in waiting if machine in (None, row.machine)][:limit])
     rows: list[dict[str, Any]] = []
     if state != "quarantined":
         wanted = None if state == "all" else state
@@ -39,12 +44,13 @@ def list_clips(
 
 def _clip_rows(session: Session, found: Sequence[ClipRow]) -> list[dict[str, Any]]:
     count, named = clips.count_deliveries(session), notes.labels(session, [row.id for row in found])
+    keys = {row.clip: row.key for row in deliveries.deliveries(session, state="admitted", kind="audio")}
     return [
         {
             "id": row.id, "site": row.site, "machine": row.machine, "time": row.time.isoformat(),
             "seconds": round(row.seconds, 3), "state": row.state, "deliveries": count.get(row.id, 0),
             "fault": named[row.id].fault if row.id in named else None, "session": row.session,
-            "near_duplicate_of": row.group if row.group != row.id else None,
+            "near_duplicate_of": row.group if row.group != row.id else None, "key": keys.get(row.id, ""),
         }
         for row in found
     ]  # fmt: skip
@@ -78,7 +84,9 @@ def clip_lines(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         seconds = f"{row['seconds']:.1f} s" if row["seconds"] is not None else ""
         name = row["id"][:12] if row["id"] else f"({row['reason_code']})"
-        what = (row.get("fault") or "no label") if row["id"] else row["key"].rsplit("/", 1)[-1]
-        place = f"{row['site']}/{row['machine']}"
-        lines.append(f"{name:22} {row['time'][:16]:16} {place:28} {seconds:>8}  {row['state']:11} {what}")
+        what = (row.get("fault") or "no label") if row["id"] else ""
+        place, file = f"{row['site']}/{row['machine']}", row["key"].rsplit("/", 1)[-1]
+        lines.append(
+            f"{name:22} {row['time'][:16]:16} {place:28} {seconds:>8}  {row['state']:11} {what:15} {file}".rstrip()
+        )
     return "\n".join(lines)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otoloop.errors import OtoloopError
 from otoloop.intake.keys import NAME_CHARACTERS
+from otoloop.yamlfile import read_yaml
 
 REMEDY = "Correct machines.yaml; its head shows an example."
 
@@ -55,11 +55,9 @@ def load_machines(path: Path) -> list[dict[str, Any]]:
         OtoloopError: the file is no list, an entry is wrong, or a machine stands twice.
     """
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        rows = read_yaml(path) or []
     except FileNotFoundError:
         return []
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise OtoloopError(f"{path} is not valid YAML: {err}.", REMEDY) from None
     if not isinstance(rows, list):
         raise OtoloopError(f"{path} is no list of machines.", REMEDY)
     machines = [_checked(row, number, path) for number, row in enumerate(rows, 1)]

@@ -18,6 +18,7 @@ from otoloop.intake.listen import Listeners
 from otoloop.intake.machines import load_machines
 from otoloop.intake.receive import receive
 from otoloop.intake.report import IntakeReport
+from otoloop.outs import replacing
 from otoloop.params import IntakeParams, load_params
 from otoloop.settings import state_dir
 from otoloop.store.s3 import ObjectStore
@@ -97,10 +98,13 @@ def _admit_all(
         if progress:
             progress(done, len(audio))
 
-    with ThreadPoolExecutor(1) as loader, Listeners(params, len(audio)) as listeners:
-        desk = Desk(store, book, landing, listeners, _load_checker(loader, params), report, step=step)
-        for batch in _batches(audio):
-            admit(desk, batch)
+    try:
+        with ThreadPoolExecutor(1) as loader, Listeners(params, len(audio)) as listeners:
+            desk = Desk(store, book, landing, listeners, _load_checker(loader, params), report, step=step)
+            for batch in _batches(audio):
+                admit(desk, batch)
+    finally:
+        landing.clear()  # whatever went wrong, no sound of unknown origin stays here
     report.page = _write_page(workspace, desk)
 
 
@@ -151,7 +155,8 @@ def _write_page(workspace: Path, desk: Desk) -> str | None:
     folder = state_dir(workspace) / "reports"
     folder.mkdir(exist_ok=True)
     path = folder / f"intake-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.html"
-    path.write_text(page, encoding="utf-8")
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8")
     for old in sorted(folder.glob("intake-*.html"))[:-KEEP_PAGES]:
         old.unlink()
     return str(path)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from otoloop.errors import OtoloopError
 from otoloop.intake.discover import BUCKET
@@ -16,8 +17,9 @@ from otoloop.store.failures import AlreadyExists
 from otoloop.store.s3 import ObjectStore
 
 THREADS = 8
-RECORDED_AT = "recorded-at"
-"""Metadata of an object: when it was recorded, ISO 8601."""
+SESSION_CHARACTERS = 120
+RECORDED_AT, SESSION = "recorded-at", "recording-session"
+"""Metadata of an object: when it was recorded, ISO 8601; which session of its machine, percent-encoded, if not its day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def _put(store: ObjectStore, upload: Upload, max_mb: float) -> Put:
 def _create(store: ObjectStore, upload: Upload, data: bytes) -> str:
     """Write the recording under its key; under a key with its hash where the plain one holds another recording."""
     metadata = {RECORDED_AT: upload.time.isoformat()}
+    if upload.made.session:
+        metadata[SESSION] = quote(upload.made.session[:SESSION_CHARACTERS])
     key = upload.key()
     try:
         store.create(BUCKET, key, data, metadata=metadata, same_ok=True)

@@ -81,6 +81,7 @@ class Registry:
         self._approvers, self._heard = approvers, heard
         self._events: list[Event] = []
         self._lock = threading.RLock()
+        self._meant: tuple[int, Approvers | None, Ledger] | None = None
         self._fit = False
 
     def key(self, *parts: str) -> str:
@@ -147,8 +148,11 @@ class Registry:
         return (events[-1].seq, events[-1].hash) if events else (0, "")
 
     def ledger(self) -> Ledger:
-        """What the chain means now."""
-        return self.meaning(self.events())
+        """What the chain means now; worked out anew when it has grown or other people may decide."""
+        events, approvers = self.events(), self._approvers() if self._approvers else None
+        if self._meant is None or self._meant[:2] != (len(events), approvers):
+            self._meant = (len(events), approvers, ledgers.read(events, approvers))
+        return self._meant[2]
 
     def meaning(self, events: Sequence[Event]) -> Ledger:
         """What a chain means to this reader."""

@@ -12,7 +12,7 @@ from otoloop import catalog
 from otoloop.catalog import reviews
 from otoloop.errors import OtoloopError
 from otoloop.evaluate import probe
-from otoloop.params import PromoteParams, load_params
+from otoloop.params import load_params
 from otoloop.promote import pack as packs
 from otoloop.promote import versions
 from otoloop.promote.events import Event, sha256
@@ -35,13 +35,10 @@ def after_cycle(workspace: Path) -> Request | None:
     if finished is None or not allowed(finished):
         return None
     registry = open_registry(workspace)
-    known = [r for r in registry.ledger().requests.values() if _is_of(registry, r, finished.commit)]
+    ledger = registry.ledger()
+    version = _registered(ledger, finished.commit)
+    known = [r for r in ledger.requests.values() if version and r.event.version == version.version]
     return known[-1] if known else request(workspace, registry=registry)
-
-
-def _is_of(registry: Registry, request: Request, commit: str) -> bool:
-    event = registry.ledger().versions.get(str(request.event.version))
-    return event is not None and event.fields.get("commit") == commit
 
 
 def request(
@@ -72,11 +69,13 @@ def request(
     manifest = register(workspace, registry, finished, name)
     raw = packs.build(finished, manifest, channel=chosen, owner=name, approved_by=approved_by)
     digest = versions.keep_pack(registry, manifest.version, raw)
-    share = params.max_review_share
-    unfit = packs.main_reviewers(registry.pack(manifest.version, digest), share)
-    event = registry.propose(
-        lambda events: _draft(registry, events, finished, manifest, chosen, name, digest, unfit, params)
-    )
+    wish = {
+        "channel": chosen, "pack_sha256": digest, "against": finished.champion,
+        "barred": packs.main_reviewers(registry.pack(manifest.version, digest), params.max_review_share),
+        "verdict": "pass" if finished.report.get("verdict") == "pass" else "pilot",
+        "expires": (datetime.now(UTC) + timedelta(hours=params.expire_hours)).isoformat(),
+    }  # fmt: skip
+    event = registry.propose(lambda events: _wish(registry, events, Draft("request", name, manifest.version, wish)))
     return registry.ledger().requests[f"{manifest.version}-{event.seq}"]
 
 
@@ -113,22 +112,14 @@ def _approved_by(workspace: Path, release: str) -> dict[str, int]:
     return found
 
 
-def _draft(
-    registry: Registry, events: Sequence[Event], finished: Finished, manifest: Manifest, channel: str, owner: str,
-    digest: str, unfit: Sequence[str], params: PromoteParams,
-) -> Draft | Event:  # fmt: skip
-    """The request event, or the one that asks for the same and still counts."""
-    now = datetime.now(UTC)
+def _wish(registry: Registry, events: Sequence[Event], new: Draft) -> Draft | Event:
+    """The new request, or the one that asks for the same and still counts."""
+    wanted = (new.version, new.fields["channel"], new.fields["pack_sha256"])
     for known in registry.meaning(events).requests.values():
-        same = (known.event.version, known.event.channel, known.pack_sha256) == (manifest.version, channel, digest)
-        if same and known.state(now) in ("open", "approved"):
+        same = (known.event.version, known.event.channel, known.pack_sha256) == wanted
+        if same and known.state(datetime.now(UTC)) in ("open", "approved"):
             return known.event
-    fields = {
-        "channel": channel, "pack_sha256": digest, "against": finished.champion, "barred": list(unfit),
-        "verdict": "pass" if finished.report.get("verdict") == "pass" else "pilot",
-        "expires": (now + timedelta(hours=params.expire_hours)).isoformat(),
-    }  # fmt: skip
-    return Draft("request", owner, manifest.version, fields)
+    return new
 
 
 # ---- versions ------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Seen:
 def remember(workspace: Path, events: Sequence[Event]) -> None:
     """Note the head of a chain if it goes on from what was noted before; another chain leaves the note as it is."""
     known = seen(workspace)
-    if events and (known is None or (known.seq < len(events) and events[known.seq - 1].hash == known.hash)):
+    if events and (known is None or (known.seq < len(events) and missing(events, known) is None)):
         _write(state_dir(workspace) / FILE, {"seq": events[-1].seq, "hash": events[-1].hash})
 
 

@@ -42,12 +42,12 @@ def make_item(
     clip: str, gold: Fault, *, kind: str, style: str, lang: str, pool: Sequence[str], evidence: str | None,
     has_choices: bool, rng: random.Random, slice: Mapping[str, str],
 ) -> Item:  # fmt: skip
-    """One item about a clip; its id follows from clip, question, options, kind and style."""
+    """One item about a clip; its id follows from clip, right answer, question, options, kind and style."""
     text = question(lang, has_choices, rng)
     drawn = options(gold, pool, rng.choice((3, 4, 4, 5)), rng) if has_choices else ()
     letter = LETTERS[drawn.index(gold)] if drawn else None
     names = tuple(f.name(lang) for f in drawn)
-    key = "|".join((clip, text, *names, kind, style, lang))
+    key = "|".join((clip, gold.id, text, *names, kind, style, lang))
     return Item(
         id=hashlib.sha256(key.encode()).hexdigest()[:16], clip=clip, question=text, choices=names or None,
         answer=gold.name(lang), answer_letter=letter, kind=kind, style=style, lang=lang,  # type: ignore[arg-type]

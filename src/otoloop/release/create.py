@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from otoloop import catalog, crash, store
 from otoloop.catalog import releases
+from otoloop.errors import OtoloopError
 from otoloop.outs import read_json
 from otoloop.params import Params, load_params
 from otoloop.release import general, layout, shards, snapshot
@@ -47,6 +48,7 @@ def create(workspace: Path, *, cutoff: datetime | None = None, say: Say = lambda
     book = catalog.open_workspace(workspace, Settings().database_url)
     try:
         with repo.lease(purpose="make a release"):
+            next(store.connect(repo.services).list("audio"), None)  # fails before anything is begun
             release = _intent(book, repo, params, cutoff or datetime.now(UTC))
             return _finish(book, repo, params, release, say) if release else None
     finally:
@@ -56,12 +58,12 @@ def create(workspace: Path, *, cutoff: datetime | None = None, say: Say = lambda
 def _intent(book: Catalog, repo: Repo, params: Params, cutoff: datetime) -> str | None:
     """The id of the open intent; else of a new one, if there is anything new."""
     root = repo.workspace / FOLDER
-    with book.reading() as session:
-        waiting = releases.intents(session, state="open")
-    if waiting:
-        return waiting[0].id
     _fetch_last(repo, root)
-    manifest = read_json(root / layout.MANIFEST) if (root / layout.MANIFEST).is_file() else {}
+    with book.reading() as session:
+        known = releases.intents(session)
+    if waiting := [row.id for row in known if row.state == "open"]:
+        return waiting[0]
+    manifest = _last(root, known[-1].id if known else None)
     with book.session() as session:
         row = snapshot.take(
             session, cutoff, shards.read_splits(root), params.release,
@@ -77,22 +79,40 @@ def _fetch_last(repo: Repo, root: Path) -> None:
         repo.dvc_pull(FOLDER)
 
 
+def _last(root: Path, last: str | None) -> dict[str, Any]:
+    """The manifest of the release to build on; empty before the first.
+
+    It must be the last one, whole: an older one knows too few splits, and what is damaged would stay so for ever.
+    """
+    if last is None and not (root / layout.MANIFEST).is_file():
+        return {}
+    require_sound(root)
+    manifest: dict[str, Any] = read_json(root / layout.MANIFEST)
+    if manifest["release"] != last:
+        message = f"{root} holds {manifest['release']}; the last one in the catalogue is {last or 'none'}."
+        remedy = (
+            "Restore it: `git checkout` and `dvc checkout release.dvc`; or name its catalogue in OTOLOOP_DATABASE_URL."
+        )
+        raise OtoloopError(message, remedy)
+    return manifest
+
+
 def _finish(book: Catalog, repo: Repo, params: Params, release: str, say: Say) -> dict[str, Any]:
     """All steps after the intent; each may have been done before."""
     crash.here("intent")
     say(f"{release}: writing shards")
     manifest = _write(book, repo, params, release)
     crash.here("shards")
-    made = repo.dvc_add(FOLDER)
-    suite = general.ensure(repo, params.release)
+    kept = [FOLDER, *general.ensure(repo, params.release)]
+    pointers = repo.dvc_add(*kept)
     crash.here("dvc add")
     say(f"{release}: pushing")
-    repo.dvc_push(FOLDER, *suite)
+    repo.dvc_push(*kept)
     crash.here("push")
-    for path in (FOLDER, *suite):
+    for path in kept:
         repo.verify_pushed(path)
     crash.here("verify")
-    repo.commit(_pointers(repo, made, suite), f"Release {release}: {_in_words(manifest)}")
+    repo.commit(pointers, f"Release {release}: {_in_words(manifest)}")
     crash.here("commit")
     if not repo.has_tag(tag_of(release)):
         repo.tag(tag_of(release), f"Release {release}")
@@ -119,12 +139,6 @@ def _write(book: Catalog, repo: Repo, params: Params, release: str) -> dict[str,
     manifest = shards.write(repo.workspace / FOLDER, content, fetch, params.release.shard_mb)
     require_sound(repo.workspace / FOLDER)
     return manifest
-
-
-def _pointers(repo: Repo, made: Sequence[Path], suite: Sequence[str]) -> list[Path]:
-    """The small files that stand for the data in git."""
-    others = [repo.workspace / f"{path}.dvc" for path in suite] + [repo.workspace / "inputs" / ".gitignore"]
-    return [*made, *(path for path in others if path.is_file())]
 
 
 def _in_words(manifest: dict[str, Any]) -> str:

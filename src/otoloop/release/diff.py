@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,13 @@ def diff(workspace: Path, old: str, new: str) -> dict[str, Any]:
     Raises:
         OtoloopError: there is no such release, or its data are not in the remote.
     """
-    a, b = entries(workspace, old), entries(workspace, new)
+    return {"old": old, "new": new, **compare(entries(workspace, old), entries(workspace, new))}
+
+
+def compare(a: Mapping[str, Entry], b: Mapping[str, Entry]) -> dict[str, Any]:
+    """What `diff` says of the items of two releases."""
     both = sorted(set(a) & set(b))
     return {
-        "old": old,
-        "new": new,
         "added": sorted(set(b) - set(a)),
         "removed": sorted(set(a) - set(b)),
         "changed": [i for i in both if a[i].digest != b[i].digest],

@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otoloop.outs import write_json
+from otoloop.outs import replacing, write_json
 from otoloop.params import ReleaseParams
 from otoloop.release import layout
 from otoloop.release.cycle import REPLAY, SUITES
@@ -27,24 +27,22 @@ _SHARES = {"evidence": 0.4, "choices": 0.6, "direct": 0.3}
 
 
 def ensure(repo: Repo, params: ReleaseParams) -> list[str]:
-    """Make inputs/suites and inputs/replay unless they are there, and put them under DVC.
+    """Make inputs/suites and inputs/replay, whole or not at all, unless they are there.
 
     Files of one's own may lie beside ours, or in their place. The folders always exist, so that stages can name them.
 
     Returns:
-        What to push and commit.
+        What to keep in DVC.
     """
     for folder, items in ((SUITES, params.general_items), (REPLAY, params.replay_items)):
         root = repo.workspace / folder
         if (repo.workspace / f"{folder}.dvc").is_file() or root.is_dir():
             continue
-        if items:
-            write(root / FILE, items, plant=_PLANTS[folder])
-        write_json(root / ABOUT, {"items": items, "seed": SEED})
-    made = [folder for folder in _PLANTS if (repo.workspace / folder).is_dir()]
-    for folder in made:
-        repo.dvc_add(folder)
-    return made
+        with replacing(root) as draft:
+            if items:
+                write(draft / FILE, items, plant=_PLANTS[folder])
+            write_json(draft / ABOUT, {"items": items, "seed": SEED})
+    return [folder for folder in _PLANTS if (repo.workspace / folder).is_dir()]
 
 
 def write(path: Path, items: int, *, seed: int = SEED, plant: str = "general") -> None:

@@ -93,5 +93,5 @@ def _feature(kind: pa.DataType) -> Any:
     if kind == AUDIO_TYPE:
         return {"_type": "Audio"}
     if pa.types.is_list(kind):
-        return {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}
+        return {"feature": {"dtype": "string", "_type": "Value"}, "_type": "Sequence"}
     return {"dtype": "float64" if pa.types.is_floating(kind) else str(kind), "_type": "Value"}

@@ -60,7 +60,7 @@ def audio_files(root: Path) -> list[Path]:
 
 def _drop_unfinished(root: Path, base_shards: int) -> None:
     """Remove what an unfinished try of this release left behind."""
-    for path in audio_files(root)[base_shards:]:
+    for path in (*audio_files(root)[base_shards:], *(root / "audio").glob(".*.part")):
         path.unlink()
 
 

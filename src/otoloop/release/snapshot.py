@@ -73,7 +73,7 @@ def place(
 def _recording(session: Session, one: ApprovedItem) -> Recording:
     row = one.clip
     return Recording(
-        clip=row.id, machine=f"{row.site}/{row.machine}", kind=str(clip_store.machine_of(session, row).get("kind", "")),
+        clip=row.id, machine=f"{row.site}/{row.machine}", kind=str(clip_store.machine_of(session, row).get("kind") or ""),
         session=row.session, group=row.group, time=row.time.isoformat(), label=str(one.item.slice.get("fault", "")),
     )  # fmt: skip
 

@@ -94,13 +94,14 @@ def _hold_out(rows: Sequence[Recording], known: Splits) -> dict[str, bool]:
     """Decide for machines met for the first time; one in five of a kind at a site, the lowest hash first."""
     peers: dict[tuple[str, str], set[str]] = defaultdict(set)
     for r in rows:
-        peers[r.machine.split("/")[0], r.kind].add(r.machine)
+        if r.kind:  # machines that nobody described may be of any kind
+            peers[r.machine.split("/")[0], r.kind].add(r.machine)
     decided = dict(known.held_out)
     for machines in (peers[k] for k in sorted(peers)):
         new = sorted((m for m in machines if m not in decided), key=lambda m: hashlib.sha256(m.encode()).hexdigest())
         places = max(0, len(machines) // MACHINES_PER_HELD_OUT - sum(decided.get(m, False) for m in machines))
         decided.update({m: i < places for i, m in enumerate(new)})
-    return decided
+    return {**{r.machine: False for r in rows}, **decided}
 
 
 def _blocks(rows: Sequence[Recording], known: Splits) -> list[_Block]:

@@ -22,8 +22,10 @@ def problems(root: Path) -> list[str]:
     """Everything wrong with the release in ``root``, in words; an empty list means that it is sound."""
     if not (root / layout.MANIFEST).is_file():
         return [f"{layout.MANIFEST} is missing"]
-    manifest = read_json(root / layout.MANIFEST)
-    damaged = list(_digests(root, manifest)) + list(_columns(root))
+    try:
+        damaged = [*_digests(root, read_json(root / layout.MANIFEST)), *_columns(root)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [f"{layout.MANIFEST} is damaged"]
     return damaged or [*_places(root), *_leaks(root), *_sealing(root)]
 
 
@@ -57,8 +59,18 @@ def _columns(root: Path) -> Iterator[str]:
     for path, schema in [*files, (root / layout.SEALED_FILE, layout.SEALED)]:
         if not path.is_file():
             yield f"{path.relative_to(root)} is missing"
-        elif not pq.read_schema(path).equals(schema, check_metadata=False):
+        elif (found := _schema(path)) is None:
+            yield f"{path.relative_to(root)} is no parquet file"
+        elif not found.equals(schema, check_metadata=False):
             yield f"{path.relative_to(root)} has other columns than a release of this version"
+
+
+def _schema(path: Path) -> Any:
+    """The columns of a parquet file, None for anything else."""
+    try:
+        return pq.read_schema(path)
+    except (OSError, ValueError):  # pyarrow's own errors are kinds of these
+        return None
 
 
 def _items(root: Path, split: str) -> Path:

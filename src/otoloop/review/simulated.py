@@ -1,15 +1,18 @@
 """A simulated reviewer for demos and tests. It knows no truth and decides from what a reviewer sees.
 
-It approves what passes the checks, and rejects what does not or what the note contradicts.
+The careful one approves what passes the checks, and rejects what does not or what the note contradicts. The careless one
+names faults wrongly, always the same way, and approves whatever passes the checks: nothing that it writes about the signal
+is false, so that only the gate can notice.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from otoloop.catalog import Catalog, items
+from otoloop.catalog import Catalog, items, notes
 from otoloop.errors import OtoloopError
 from otoloop.intake.labels import label_of
 from otoloop.reasoning.vocab import by_name
@@ -18,6 +21,10 @@ from otoloop.review.queue import chance
 from otoloop.review.views import Shown, show
 
 NAMES = ("simulated-reviewer-1", "simulated-reviewer-2", "simulated-reviewer-3")
+CARELESS = "simulated-careless-reviewer"
+MIX_UPS = {"gear_wear": "inverter_whine", "inverter_whine": "gear_wear", "valve_knock": "loose_part"}
+"""What the careless reviewer calls what: sounds that a hasty ear confuses."""
+Opinion = Callable[[Shown], tuple[bool, str]]
 
 
 @dataclass(slots=True)
@@ -37,13 +44,28 @@ class Session:
         }
 
 
-def review_all(book: Catalog, base: str, *, limit: int | None = None) -> Session:
-    """Let the simulated reviewers work through the queue; items under double review see two or three of them."""
+def mislabel(book: Catalog, clips: Iterable[str]) -> int:
+    """Let the careless reviewer name the faults of ``clips`` anew by `MIX_UPS`; returns how many became wrong."""
+    with book.session() as session:
+        known = notes.labels(session, list(clips))
+        wrong = {clip: MIX_UPS[label.fault] for clip, label in known.items() if label.fault in MIX_UPS}
+        for clip, fault in sorted(wrong.items()):
+            notes.set_label(session, clip, fault, source="reviewer", actor=CARELESS)
+    return len(wrong)
+
+
+def review_all(
+    book: Catalog, base: str, *, limit: int | None = None, opinion: Opinion | None = None
+) -> Session:  # fmt: skip
+    """Let the simulated reviewers work through the queue; items under double review see two or three of them.
+
+    ``opinion`` decides; by default that of the careful reviewer.
+    """
     done = Session()
     ids = _queued(book, limit)
     for name in NAMES:
         for item_id in ids:
-            _review(book, item_id, name, base, done)
+            _review(book, item_id, name, base, done, opinion or careful)
         left = set(_queued(book))
         ids = [item_id for item_id in ids if item_id in left]
     return done
@@ -54,7 +76,7 @@ def _queued(book: Catalog, limit: int | None = None) -> list[str]:
         return [view.item.id for view in items.items(session, state="queued", limit=limit)]
 
 
-def _review(book: Catalog, item_id: str, name: str, base: str, done: Session) -> None:
+def _review(book: Catalog, item_id: str, name: str, base: str, done: Session, opinion: Opinion) -> None:
     with book.reading() as session:
         shown = show(session, item_id, base)
     if shown.view.state != "queued" or not waiting_for(shown.history, name):
@@ -72,12 +94,20 @@ def _review(book: Catalog, item_id: str, name: str, base: str, done: Session) ->
     done.decided[outcome.state if outcome.final else "first_of_two"] += 1
 
 
-def opinion(shown: Shown) -> tuple[bool, str]:
-    """(approve?, reason) from the findings and the note alone."""
+def careless(shown: Shown) -> tuple[bool, str]:
+    """(approve?, reason) from the checks alone: whatever passes them is right."""
     if shown.problems:
         return False, f"{shown.problems[0].code}: {shown.problems[0].message}"
+    return True, "simulated: passes all checks"
+
+
+def careful(shown: Shown) -> tuple[bool, str]:
+    """(approve?, reason) from the checks and the note."""
+    passes, reason = careless(shown)
+    if not passes:
+        return passes, reason
     said = label_of(shown.note) if shown.note else None
     gold = by_name(shown.item.answer)
     if said is not None and gold is not None and said.fault != gold.id:
         return False, f"the note speaks of {said.fault}, the answer of {gold.id}"
-    return True, "simulated: passes all checks"
+    return True, reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -44,7 +45,8 @@ def general_suite(n: int, seed: int, *, site: str = "general", seconds: float = 
     The same arguments give the same clips. Another ``site`` gives other machines, rooms and noise: use one name for
     what examines and another for what is replayed in training.
     """
-    scenes = sample(np.random.default_rng(seed), n, faults=taught(), split="site", seconds=seconds, site=site)
+    rng = np.random.default_rng([seed, zlib.crc32(site.encode())])  # what examines shares no noise with what is replayed
+    scenes = sample(rng, n, faults=taught(), split="site", seconds=seconds, site=site)
     for start in range(0, n, BATCH):
         batch = scenes.take(slice(start, start + BATCH))
         for i, wave in enumerate(numpy_render(batch)):

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from otoloop.store.s3 import ObjectStore
 
 
-def connect(workspace: Path) -> ObjectStore:
+def connect(workspace: Path, *, patient: bool = True) -> ObjectStore:
     """A client for the S3 store of a workspace: ``OTOLOOP_S3_ENDPOINT`` if set, else its running embedded server.
+
+    ``patient=False`` gives up at once where nobody answers, for a first look.
 
     Raises:
         OtoloopError: neither is there; names the command that starts one.
@@ -19,7 +21,7 @@ def connect(workspace: Path) -> ObjectStore:
     from otoloop.store.connection import resolve
     from otoloop.store.s3 import ObjectStore
 
-    return ObjectStore(resolve(workspace), load_params(workspace / "params.yaml").prefix)
+    return ObjectStore(resolve(workspace), load_params(workspace / "params.yaml").prefix, patient=patient)
 
 
 def environment(workspace: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from otoloop.errors import OtoloopError
+from otoloop.outs import replacing
 from otoloop.settings import Settings, state_dir
 from otoloop.workspace.state import running
 
@@ -99,5 +100,6 @@ def _path_style(workspace: Path) -> Path:
     path = state_dir(workspace) / "aws.config"
     text = "[default]\ns3 =\n    addressing_style = path\n"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+        with replacing(path) as draft:
+            draft.write_text(text, encoding="utf-8")
     return path

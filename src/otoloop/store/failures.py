@@ -6,9 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otoloop.errors import OtoloopError
+
+if TYPE_CHECKING:
+    from otoloop.store.connection import Connection
 
 LOW_DISK_BYTES = 256 * 2**20
 """Below this the embedded server may be unable to open another volume file (64 MB each) for a bucket."""
@@ -31,34 +34,38 @@ class Conflict(StoreError):
 
 
 @contextmanager
-def explained(action: str, bucket: str, key: str, endpoint: str, data_dir: Path | None) -> Iterator[None]:
+def explained(action: str, bucket: str, key: str, connection: Connection) -> Iterator[None]:
     """Turn any client error of the block into a `StoreError` that names what was attempted and what to do."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    where = f"s3://{bucket}/{key}" if key else f"s3://{bucket}" if bucket else endpoint
+    where = f"s3://{bucket}/{key}" if key else f"s3://{bucket}" if bucket else connection.endpoint
     try:
         yield
     except ClientError as err:
-        raise _of_response(err, action, bucket, where, endpoint, data_dir) from err
+        raise _of_response(err, action, bucket, where, connection) from err
     except BotoCoreError as err:
-        raise _of_client(err, action, where, endpoint) from err
+        raise _of_client(err, action, where, connection.endpoint) from err
 
 
-def _of_response(err: Any, action: str, bucket: str, where: str, endpoint: str, data_dir: Path | None) -> StoreError:
+def no_bucket(bucket: str, endpoint: str) -> NotFound:
+    """The refusal where a whole bucket is missing."""
+    return NotFound(
+        f"There is no bucket {bucket} at {endpoint}.",
+        "Run `otoloop up --only s3`, which creates the buckets, or correct the prefix in params.yaml.",
+    )
+
+
+def _of_response(err: Any, action: str, bucket: str, where: str, connection: Connection) -> StoreError:
     """The server answered with an error."""
+    endpoint, data_dir = connection.endpoint, connection.data_dir
     code = str(err.response.get("Error", {}).get("Code", ""))
     status = int(err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code == "NoSuchBucket":
-        return NotFound(
-            f"There is no bucket {bucket} at {endpoint}.", "Run `otoloop up --only s3`: it creates the buckets."
-        )
+        return no_bucket(bucket, endpoint)
     if status == 404:
         return NotFound(f"There is no {where} at {endpoint}.", "Check the name; it may have been removed.")
     if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}:
-        return StoreError(
-            f"{endpoint} does not accept the S3 credentials ({code}).",
-            "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-        )
+        return _not_let_in(endpoint, connection.access_key, code)
     if status in {401, 403}:
         return StoreError(
             f"The S3 credentials may not {action} {where} ({code or status}).",
@@ -71,6 +78,15 @@ def _of_response(err: Any, action: str, bucket: str, where: str, endpoint: str, 
         )
     message = err.response.get("Error", {}).get("Message", "") or str(err)
     return StoreError(f"Could not {action} {where} at {endpoint}: {code or status} {message}".strip(), _look(data_dir))
+
+
+def _not_let_in(endpoint: str, access_key: str | None, code: str) -> StoreError:
+    """The server knows no such key, or knows it with another secret."""
+    with_key = f" with access key {access_key!r}" if access_key else ""
+    return StoreError(
+        f"{endpoint} does not accept the S3 credentials{with_key} ({code}).",
+        "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+    )
 
 
 def _is_full(code: str, status: int, data_dir: Path | None) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from otoloop.store.client import ObjectInfo, info, make_client
 from otoloop.store.connection import Connection
-from otoloop.store.failures import AlreadyExists, Conflict, NotFound, explained
+from otoloop.store.failures import AlreadyExists, Conflict, NotFound, explained, no_bucket
 
 BUCKETS = ("incoming", "landing", "audio", "dvc", "registry")
 CONFLICT_RETRIES = 6
@@ -41,7 +41,7 @@ class ObjectStore:
         return f"{self.prefix}-{name}" if name in BUCKETS else name
 
     def _explained(self, action: str, bucket: str, key: str) -> AbstractContextManager[None]:
-        return explained(action, bucket, key, self.endpoint, self.connection.data_dir)
+        return explained(action, bucket, key, self.connection)
 
     # ---- buckets -------------------------------------------------------------------------------------------------
 
@@ -63,13 +63,22 @@ class ObjectStore:
             self.make_bucket(name)
 
     def bucket_exists(self, name: str) -> bool:
-        """Whether the bucket is there."""
+        """Whether the bucket is there; asked by a listing, since an answer to HEAD cannot say why it is a refusal."""
         try:
             with self._explained("look at", self.bucket(name), ""):
-                self._client.head_bucket(Bucket=self.bucket(name))
+                self._client.list_objects_v2(Bucket=self.bucket(name), MaxKeys=1)
             return True
         except NotFound:
             return False
+
+    def require_bucket(self, bucket: str) -> None:
+        """Refuse to go on without a bucket: a missing key in a missing bucket is reported as the bucket's absence.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        if not self.bucket_exists(bucket):
+            raise no_bucket(self.bucket(bucket), self.endpoint)
 
     def remove_bucket(self, name: str) -> None:
         """Remove an empty bucket."""
@@ -91,7 +100,7 @@ class ObjectStore:
             with self._explained("look at", self.bucket(bucket), key):
                 return info(key, self._client.head_object(Bucket=self.bucket(bucket), Key=key), "ContentLength")
         except NotFound:
-            self._require_bucket(bucket)
+            self.require_bucket(bucket)
             return None
 
     def get(self, bucket: str, key: str, *, version: str | None = None) -> bytes:
@@ -205,7 +214,7 @@ class ObjectStore:
         try:
             return self._put(bucket, key, data, metadata, None, {"IfMatch": f'"{etag}"'})
         except (Conflict, NotFound):
-            self._require_bucket(bucket)
+            self.require_bucket(bucket)
             raise Conflict(
                 f"s3://{self.bucket(bucket)}/{key} was changed by somebody else.", "Read it, then decide again."
             ) from None
@@ -268,11 +277,3 @@ class ObjectStore:
                 extra = {"VersionId": one.version} if one.version else {}
                 self._client.delete_object(Bucket=self.bucket(bucket), Key=key, **extra)
         return len(found)
-
-    def _require_bucket(self, bucket: str) -> None:
-        """A missing key in a missing bucket is reported as the bucket's absence."""
-        if not self.bucket_exists(bucket):
-            raise NotFound(
-                f"There is no bucket {self.bucket(bucket)} at {self.endpoint}.",
-                "Run `otoloop up --only s3`: it creates the buckets.",
-            )

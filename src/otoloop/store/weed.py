@@ -15,11 +15,13 @@ import tempfile
 from pathlib import Path
 
 from otoloop.errors import OtoloopError
+from otoloop.outs import replacing
 from otoloop.params import load_params
 from otoloop.settings import state_dir
 from otoloop.store.connection import embedded
 from otoloop.store.failures import StoreError
 from otoloop.store.s3 import ObjectStore
+from otoloop.workspace.lock import hold
 from otoloop.workspace.ports import GRPC_OFFSET, choose, is_free, require
 from otoloop.workspace.processes import Plan, start, stop
 from otoloop.workspace.state import LOOPBACK, Part, load, running
@@ -30,17 +32,29 @@ PROBE_BUCKET, PROBE_KEY = "registry", ".ready"
 
 
 def credentials(workspace: Path) -> tuple[str, str]:
-    """Access key and secret of the embedded server: made once, readable by the owner only, never in git."""
+    """Access key and secret of the embedded server: made once, readable by the owner only, never in git.
+
+    Raises:
+        OtoloopError: the file is damaged, or cannot be written.
+    """
     path = state_dir(workspace) / "s3.credentials"
+    with hold(path.with_suffix(".lock"), purpose="make S3 credentials", wait_s=10):
+        if not path.exists():
+            _make_credentials(path)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
         data = json.loads(path.read_text(encoding="utf-8"))
         return data["access_key"], data["secret_key"]
-    pair = (f"otoloop-{secrets.token_hex(6)}", secrets.token_urlsafe(32))
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"access_key": pair[0], "secret_key": pair[1]}, file)
-    return pair
+    except (ValueError, KeyError, TypeError):
+        raise OtoloopError(
+            f"{path} is damaged.", "Restore it; or run `otoloop down`, remove the file, and `otoloop up --only s3`."
+        ) from None
+
+
+def _make_credentials(path: Path) -> None:
+    """Write a new pair."""
+    data = {"access_key": f"otoloop-{secrets.token_hex(6)}", "secret_key": secrets.token_urlsafe(32)}
+    with replacing(path) as draft, os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(data, file)
 
 
 def start_weed(workspace: Path, *, port: int | None = None) -> Part:
@@ -57,7 +71,7 @@ def start_weed(workspace: Path, *, port: int | None = None) -> Part:
     if part:
         return part
     if port:
-        require(port, "the S3 server")
+        require(port, "the S3 server", offsets=(0, GRPC_OFFSET))
     for attempt in range(1, ATTEMPTS + 1):
         ports = _ports(workspace, port, fresh=attempt > 1)
         try:

@@ -118,7 +118,11 @@ def remote_url(workspace: Path) -> str:
         OtoloopError: there is none.
     """
     config = configparser.ConfigParser(interpolation=None)
-    config.read([workspace / ".dvc" / "config", workspace / ".dvc" / "config.local"], encoding="utf-8")
+    try:
+        config.read([workspace / ".dvc" / "config", workspace / ".dvc" / "config.local"], encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as err:
+        said = " ".join(str(err).split())
+        raise OtoloopError(f"{workspace / '.dvc' / 'config'} is damaged: {said}.", "Correct it by hand.") from None
     name = config.get("core", "remote", fallback="")
     for section in (f"'remote \"{name}\"'", f'remote "{name}"'):
         if url := config.get(section, "url", fallback=""):
@@ -131,14 +135,14 @@ def folder_of(workspace: Path, url: str) -> Path | None:
     return None if "://" in url else (workspace / ".dvc" / url).resolve()
 
 
-def open_remote(workspace: Path, services: Path) -> Remote:
-    """The default remote of a workspace."""
+def open_remote(workspace: Path, services: Path, *, patient: bool = True) -> Remote:
+    """The default remote of a workspace; see `otoloop.store.connect` for ``patient``."""
     url = remote_url(workspace)
     folder = folder_of(workspace, url)
     if folder is not None:
         return FolderRemote(folder)
     if url.startswith("s3://"):
-        return S3Remote(store.connect(services), url)
+        return S3Remote(store.connect(services, patient=patient), url)
     raise OtoloopError(f"The DVC remote {url} cannot be verified.", "Use an s3:// remote or a folder.")
 
 

@@ -63,12 +63,13 @@ class Repo:
 
     # ---- data ----------------------------------------------------------------------------------------------------
 
-    def dvc_add(self, path: str | Path) -> list[Path]:
-        """Put a file or folder under DVC; returns the small files to commit in its place."""
-        name = self._relative([path])[0]
-        self._dvc("add", name)
-        pointer = self.workspace / f"{name}.dvc"
-        return [found for found in (pointer, pointer.parent / ".gitignore") if found.is_file()]
+    def dvc_add(self, *paths: str | Path) -> list[Path]:
+        """Put files and folders under DVC; returns the small files to commit in their place."""
+        names = self._relative(paths)
+        self._dvc("add", *names)
+        pointers = [self.workspace / f"{name}.dvc" for name in names]
+        beside = dict.fromkeys(pointer.parent / ".gitignore" for pointer in pointers)
+        return [found for found in (*pointers, *beside) if found.is_file()]
 
     def dvc_push(self, *targets: str | Path) -> None:
         """Copy the data of targets (paths or stages; none = everything) to the remote."""

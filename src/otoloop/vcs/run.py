@@ -16,6 +16,11 @@ from otoloop.workspace import environment
 NOT_OURS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "DVC_ROOT")
 """Set inside hooks and by some tools: they would point our commands at another repository."""
 STALE_LOCK_S = 5.0
+_NOT_DONE = "ERROR: failed to transfer"
+"""`dvc add` on a full disk says so and ends with 0 all the same."""
+_CHATTER = ("Having any troubles?", "https://dvc.org/support", "To track the changes with git", "git add ",
+            "To enable auto staging", "dvc config core.autostage")  # fmt: skip
+_FULL = ("no space left", "out of diskspace", "disk quota exceeded")
 
 OnLine = Callable[[str], None]
 
@@ -40,7 +45,7 @@ def git(
     if done.returncode and "index.lock" in done.stderr and _drop_stale_lock(folder):
         done = _capture(command, folder, env)
     if check and done.returncode:
-        raise _failed(command, done.stderr or done.stdout)
+        raise _failed(command, done.stderr or done.stdout, folder)
     return done
 
 
@@ -65,9 +70,16 @@ def dvc(folder: Path, *arguments: str, services: Path | None = None, on_line: On
         except BaseException:
             process.terminate()
             raise
-    if code:
-        raise _failed(["dvc", *arguments], "\n".join(lines))
+    if code or any(line.startswith(_NOT_DONE) for line in lines):
+        _drop_unfinished(folder)
+        raise _failed(["dvc", *arguments], "\n".join(lines), folder)
     return "\n".join(lines)
+
+
+def _drop_unfinished(folder: Path) -> None:
+    """Remove the copies that a failed dvc began and left in its cache; dvc waits for others, so none is in use."""
+    for path in (folder / ".dvc" / "cache" / "files" / "md5").glob("*/.*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def _capture(command: Sequence[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -82,24 +94,28 @@ def _capture(command: Sequence[str], folder: Path, env: dict[str, str]) -> subpr
         raise OtoloopError(f"The command {command[0]} is not installed.", f"Install {command[0]}.") from err
 
 
-def _failed(command: Sequence[str], output: str) -> OtoloopError:
+def _failed(command: Sequence[str], output: str, folder: Path) -> OtoloopError:
     """The command and what it said was wrong."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line for raw in output.splitlines() if (line := raw.strip()) and not line.startswith(_CHATTER)]
     bad = [i for i, line in enumerate(lines) if line.lower().startswith(("error", "fatal", "failed"))]
     words = " ".join(lines[bad[0] :] if bad else lines[-2:]) or "it said nothing"
     shown = " ".join(command)
+    if any(sign in words.lower() for sign in _FULL):
+        return OtoloopError(
+            f"`{shown}` failed: the disk of {folder} is full.", "Free some space, then run the same command again."
+        )
     return OtoloopError(f"`{shown}` failed: {words[:600]}", _remedy(words))
 
 
 def _remedy(words: str) -> str:
     """What usually helps."""
     low = words.lower()
+    if "nosuchbucket" in low:
+        return "Run `otoloop up --only s3`, which creates the buckets, or correct the remote in .dvc/config."
     if "could not connect" in low or "endpoint" in low or "connection" in low:
         return "Start the S3 server with `otoloop up --only s3`, or check OTOLOOP_S3_ENDPOINT."
     if "credentials" in low or "forbidden" in low or "access denied" in low:
         return "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-    if "no space left" in low:
-        return "Free some disk space, then run the same command again."
     if "dubious ownership" in low:
         return "The folder belongs to another user: run the command as its owner."
     return "Correct what it names, then run the same command again; nothing was half done."

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from otoloop import store
-from otoloop.errors import OtoloopError
+from otoloop.errors import OtoloopError, of_system
 from otoloop.params import load_params
+from otoloop.pipeline import require_sections
 from otoloop.settings import state_dir
+from otoloop.store.failures import LOW_DISK_BYTES
 from otoloop.store.probe import probe_conditional_writes
+from otoloop.store.s3 import BUCKETS
 from otoloop.vcs.remote import open_remote, remote_url
 from otoloop.vcs.run import git
 from otoloop.workspace import environment, prefect_api
+from otoloop.workspace.ports import is_free, owner
 from otoloop.workspace.state import load
-from otoloop.workspace.up import POOLS
+from otoloop.workspace.up import POOLS, TITLES
+from otoloop.yamlfile import read_yaml
 
 Level = Literal["ok", "warning", "error"]
 LOW_DISK_GB = 5.0
@@ -48,6 +51,7 @@ def doctor(workspace: Path) -> list[Check]:
         "lock": _lock,
         "disk": _disk,
         "parts": _parts,
+        "ports": _ports,
         "s3": _store,
         "dvc remote": _remote,
         "prefect": _prefect,
@@ -61,10 +65,14 @@ def _guarded(name: str, check: Callable[[Path], Check], workspace: Path) -> Chec
         return check(workspace)
     except OtoloopError as err:
         return Check(name, "error", err.message, err.remedy)
+    except OSError as err:
+        said = of_system(err, workspace)
+        return Check(name, "error", said.message, said.remedy)
 
 
 def _params(workspace: Path) -> Check:
     params = load_params(workspace / "params.yaml")
+    require_sections(workspace)
     return Check("params.yaml", "ok", f"valid; prefix {params.prefix}, base {params.base}")
 
 
@@ -129,11 +137,16 @@ def _lock(workspace: Path) -> Check:
 
 
 def _disk(workspace: Path) -> Check:
-    free = shutil.disk_usage(state_dir(workspace)).free / 1e9
-    message = f"{free:.1f} GB free for {workspace}"
-    return (
-        Check("disk", "ok", message) if free >= LOW_DISK_GB else Check("disk", "warning", message, "Free some space.")
-    )
+    """Room for the workspace, and on the embedded server's disk if that is another."""
+    folders = [workspace, *(folder for folder in [workspace / ".otoloop" / "s3"] if folder.is_dir())]
+    room = {folder: shutil.disk_usage(folder).free for folder in folders}
+    least = min(room, key=lambda folder: room[folder])
+    if room[least] < LOW_DISK_BYTES:
+        message = f"the disk of {least} is nearly full: {room[least] / 2**20:.0f} MB free"
+        return Check("disk", "error", message, "Free some space, then run the same command again.")
+    message = f"{room[least] / 1e9:.1f} GB free for {least}"
+    low = room[least] < LOW_DISK_GB * 1e9
+    return Check("disk", "warning", message, "Free some space.") if low else Check("disk", "ok", message)
 
 
 def _parts(workspace: Path) -> Check:
@@ -146,16 +159,27 @@ def _parts(workspace: Path) -> Check:
     return Check("parts", "ok", f"running: {', '.join(part.name for part in parts) or 'none'}")
 
 
+def _ports(workspace: Path) -> Check:
+    """Whether what does not run would find the port free that it had last."""
+    state = load(workspace)
+    last = {name: ports["port"] for name, ports in state.ports.items() if name in TITLES and "port" in ports}
+    idle = {name: port for name, port in last.items() if not (name in state.parts and state.parts[name].alive())}
+    taken = [f"{port} of the {TITLES[name]} by {owner(port)}" for name, port in idle.items() if not is_free(port)]
+    if not taken:
+        return Check("ports", "ok", "those of the parts that do not run are free")
+    remedy = "`otoloop up` will choose other ports; to have these, end those processes first."
+    return Check("ports", "warning", f"taken: {', '.join(taken)}", remedy)
+
+
 def _store(workspace: Path) -> Check:
-    client = store.connect(workspace)
-    missing = [
-        client.bucket(name)
-        for name in ("incoming", "landing", "audio", "dvc", "registry")
-        if not client.bucket_exists(name)
-    ]
+    client = store.connect(workspace, patient=False)
+    missing = [client.bucket(name) for name in BUCKETS if not client.bucket_exists(name)]
     if missing:
         return Check(
-            "s3", "error", f"{client.endpoint} lacks the buckets {', '.join(missing)}", "Run `otoloop up --only s3`."
+            "s3",
+            "error",
+            f"{client.endpoint} lacks the buckets {', '.join(missing)}",
+            "Run `otoloop up --only s3`, which creates them, or correct the prefix in params.yaml.",
         )
     probe_conditional_writes(client)
     return Check("s3", "ok", f"{client.endpoint} answers and honours conditional writes")
@@ -163,7 +187,7 @@ def _store(workspace: Path) -> Check:
 
 def _remote(workspace: Path) -> Check:
     url = remote_url(workspace)
-    remote = open_remote(workspace, workspace)
+    remote = open_remote(workspace, workspace, patient=False)
     if not remote.reachable():
         return Check(
             "dvc remote", "error", f"{url} is not there", "Run `otoloop up --only s3`, or correct .dvc/config."
@@ -194,9 +218,7 @@ def _prefect(workspace: Path) -> Check:
 def _lost_triggers(workspace: Path, url: str) -> Iterator[str]:
     """Triggers of prefect.yaml that the server has not, or without their parameters (seen in Prefect 3.6)."""
     path = workspace / "prefect.yaml"
-    deployments = (
-        (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("deployments", []) if path.is_file() else []
-    )
+    deployments = (read_yaml(path) or {}).get("deployments", []) if path.is_file() else []
     known = prefect_api.call(url, "POST", "/automations/filter", {"limit": 200}) or []
     actions = {automation["name"]: automation.get("actions", []) for automation in known}
     for trigger in (trigger for deployment in deployments for trigger in deployment.get("triggers", [])):
@@ -210,8 +232,11 @@ def in_words(checks: list[Check]) -> str:
     """The findings for people."""
     mark = {"ok": "ok", "warning": "!", "error": "X"}
     lines = []
+    said: dict[str, str] = {}
     for check in checks:
-        lines.append(f"{mark[check.level]:<3}{check.name:<14}{check.message}")
-        if check.remedy:
+        before = said.setdefault(check.message, check.name)
+        known = before != check.name
+        lines.append(f"{mark[check.level]:<3}{check.name:<14}{f'see {before}' if known else check.message}")
+        if check.remedy and not known:
             lines.append(f"{'':17}{check.remedy}")
     return "\n".join(lines)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from importlib import resources
 from pathlib import Path
 from string import Template
 
 from otoloop import vcs
-from otoloop.errors import OtoloopError
+from otoloop.errors import OtoloopError, room_for
+from otoloop.params import LONGEST_PREFIX, PREFIX
 
 TEMPLATES = resources.files("otoloop.workspace") / "templates"
 OWN = {
@@ -19,8 +21,6 @@ OWN = {
     "dvc_config.tmpl": ".dvc/config",
 }
 """Templates with the prefix filled in. All others are copies of this repository's own files, taken over as they are."""
-# bucket names have 3 to 63 characters; the longest ending is "-incoming"
-_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,52}[a-z0-9])?")
 
 
 def init(folder: Path, *, prefix: str = "otoloop") -> Path:
@@ -34,20 +34,34 @@ def init(folder: Path, *, prefix: str = "otoloop") -> Path:
         The workspace's absolute path.
 
     Raises:
-        OtoloopError: a file of ours is there already, or the prefix cannot be part of a bucket name.
+        OtoloopError: a file of ours is there already, or the prefix cannot be part of a bucket name. A new folder that
+            could not be finished is removed again.
     """
-    if not _PREFIX.fullmatch(prefix) or "--" in prefix:
+    if not re.fullmatch(PREFIX, prefix) or len(prefix) > LONGEST_PREFIX:
         raise OtoloopError(
-            f"The prefix {prefix!r} cannot start a bucket name.", "Use lower-case letters, digits and dashes."
+            f"The prefix {prefix!r} cannot start a bucket name.",
+            f"Use lower-case letters, digits and single dashes, at most {LONGEST_PREFIX} characters.",
         )
     folder = folder.resolve()
     files = _files(prefix)
     _require_room(folder, files)
-    folder.mkdir(parents=True, exist_ok=True)
-    repo = vcs.create(folder)
-    _write(folder, files)
-    repo.commit([*files, ".dvc/.gitignore"], "Start an otoloop workspace")
+    new = not folder.exists()
+    try:
+        _make(folder, files)
+    except BaseException:
+        if new:  # so that the same command may be repeated
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
+
+
+def _make(folder: Path, files: dict[str, str]) -> None:
+    """Repository, files, first commit."""
+    with room_for(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        repo = vcs.create(folder)
+        _write(folder, files)
+        repo.commit([*files, ".dvc/.gitignore"], "Start an otoloop workspace")
 
 
 def _files(prefix: str) -> dict[str, str]:

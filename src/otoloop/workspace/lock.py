@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from otoloop.errors import OtoloopError
+from otoloop.errors import OtoloopError, room_for
 
 _held: dict[tuple[str, int], int] = {}
 """How often this thread holds a lock: asking again inside is free."""
@@ -35,9 +35,10 @@ def hold(path: Path, *, purpose: str, wait_s: float) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         _acquire(file.fileno(), path, wait_s)
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "purpose": purpose}))
-        file.flush()
+        with room_for(path):
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "purpose": purpose}))
+            file.flush()
         _held[key] = 1
         try:
             yield

@@ -35,22 +35,26 @@ def choose(preferred: int | None, *, offsets: tuple[int, ...] = (0,)) -> int:
     raise OtoloopError("No free port between 18000 and 22000.", "End what holds them: `ss -ltnp` lists it.")
 
 
-def require(port: int, what: str) -> int:
-    """A port the user asked for.
+def require(port: int, what: str, *, offsets: tuple[int, ...] = (0,)) -> int:
+    """A port the user asked for, with those at the offsets from it.
 
     Raises:
         OtoloopError: it is taken; names the process that has it, if that can be seen.
     """
-    if not 1 <= port <= 65535:
-        raise OtoloopError(f"Port {port} for {what} does not exist.", "Give a number from 1024 to 65535.")
-    if not is_free(port):
-        raise OtoloopError(
-            f"Port {port} for {what} is taken by {_owner(port)}.", "End that process or give another port."
-        )
+    most = 65535 - max(offsets)
+    if not 1 <= port <= most:
+        raise OtoloopError(f"Port {port} cannot be that of {what}.", f"Give a number from 1024 to {most}.")
+    for number in (port + offset for offset in offsets):
+        if not is_free(number):
+            beside = f" (it goes with {port})" if number != port else ""
+            raise OtoloopError(
+                f"Port {number}{beside} for {what} is taken by {owner(number)}.",
+                "End that process or give another port.",
+            )
     return port
 
 
-def _owner(port: int) -> str:
+def owner(port: int) -> str:
     """The process that listens on a port, in words."""
     try:
         for connection in psutil.net_connections(kind="tcp"):

@@ -60,8 +60,9 @@ def start_all(workspace: Path, plans: Sequence[Plan]) -> list[Part]:
             _await_ready(*one)
         return parts
     except BaseException:
-        for plan, process, _ in begun:
+        for _, process, _ in begun:
             _end_group(process.pid, grace_s=1)
+        for plan, _, _ in begun:
             forget(workspace, plan.name)
         raise
 

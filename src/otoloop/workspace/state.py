@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from otoloop.errors import OtoloopError
+from otoloop.outs import write_json
 from otoloop.settings import state_dir
 from otoloop.workspace.lock import hold
 
@@ -76,14 +75,8 @@ def change(workspace: Path) -> Iterator[State]:
     with hold(folder / "state.lock", purpose="write state.json", wait_s=10):
         state = load(workspace)
         yield state
-        _write(folder / "state.json", {"parts": {k: asdict(v) for k, v in state.parts.items()}, "ports": state.ports})
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    """Write under a temporary name, then rename."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+        parts = {name: asdict(part) for name, part in state.parts.items()}
+        write_json(folder / "state.json", {"parts": parts, "ports": state.ports})
 
 
 def running(workspace: Path, name: str) -> Part | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -15,13 +14,14 @@ from pathlib import Path
 
 from otoloop import store
 from otoloop.errors import OtoloopError
+from otoloop.outs import read_json, write_json
 from otoloop.settings import Settings, state_dir
 from otoloop.store.probe import probe_conditional_writes
 from otoloop.store.weed import start_weed, stop_weed
 from otoloop.workspace import prefect_api
 from otoloop.workspace.env import child_environment
 from otoloop.workspace.lock import hold
-from otoloop.workspace.ports import choose, is_free, require
+from otoloop.workspace.ports import GRPC_OFFSET, choose, is_free, require
 from otoloop.workspace.processes import Plan, reap, start_all, stop
 from otoloop.workspace.state import LOOPBACK, Part, load, running
 
@@ -29,6 +29,7 @@ POOLS = {"cpu": max(2, (os.cpu_count() or 2) // 2), "gpu": 1}
 """Work pools and how many flow runs each local worker takes at once."""
 PARTS = ("s3", "prefect", *(f"worker-{pool}" for pool in POOLS), "web", "gateway")
 LIMITS = {"gpu": 1}
+TITLES = {"s3": "S3 server", "prefect": "Prefect server", "web": "pages", "gateway": "gateway"}
 USUAL_PORTS = {"prefect": 4200, "web": 8080, "gateway": 8000}
 WAIT_S = 180
 ATTEMPTS = 3
@@ -47,6 +48,7 @@ def up(workspace: Path, *, only: Collection[str] = PARTS, ports: dict[str, int] 
     """
     wanted = ports or {}
     _check_names(only)
+    _check_ports(workspace, {name: port for name, port in wanted.items() if name in only})
     with hold(state_dir(workspace) / "up.lock", purpose="otoloop up or down", wait_s=WAIT_S):
         if "s3" in only:
             _store_up(workspace, wanted.get("s3"))
@@ -64,6 +66,19 @@ def _check_names(only: Collection[str]) -> None:
             raise OtoloopError(f"There is no part called {name!r}.", f"Choose from {', '.join(PARTS)}.")
 
 
+def _check_ports(workspace: Path, wanted: dict[str, int]) -> None:
+    """Refuse ports that cannot be had before anything is started."""
+    for name, port in wanted.items():
+        part = running(workspace, name)
+        if part is None:
+            require(port, f"the {TITLES[name]}", offsets=(0, GRPC_OFFSET) if name == "s3" else (0,))
+        elif part.port != port:
+            raise OtoloopError(
+                f"The {TITLES[name]} runs already, on port {part.port} instead of {port}.",
+                "Run `otoloop down` first, then `otoloop up` with the other port.",
+            )
+
+
 def ensure_store(workspace: Path) -> None:
     """Make sure that S3 answers and has its buckets; see `otoloop.workspace.ensure_store`."""
     if running(workspace, "s3") or (Settings().s3_endpoint and _known_good(workspace)):
@@ -79,7 +94,7 @@ def _store_up(workspace: Path, port: int | None) -> None:
     client = store.connect(workspace)
     client.ensure_buckets()
     probe_conditional_writes(client)
-    _good_file(workspace).write_text(json.dumps([client.endpoint, client.prefix]), encoding="utf-8")
+    write_json(_good_file(workspace), [client.endpoint, client.prefix])
 
 
 def _good_file(workspace: Path) -> Path:
@@ -90,7 +105,7 @@ def _known_good(workspace: Path) -> bool:
     """Whether this external store passed its checks before: they cost a dozen requests."""
     client = store.connect(workspace)
     path = _good_file(workspace)
-    return path.is_file() and path.read_text(encoding="utf-8") == json.dumps([client.endpoint, client.prefix])
+    return path.is_file() and read_json(path) == [client.endpoint, client.prefix]
 
 
 def _start_missing(workspace: Path, names: list[str], wanted: dict[str, int]) -> None:
@@ -121,7 +136,7 @@ def _plans(workspace: Path, names: list[str], wanted: dict[str, int]) -> list[Pl
 def _port(workspace: Path, name: str, wanted: int | None) -> int:
     """The port asked for, last time's, the usual one, or any."""
     if wanted:
-        return require(wanted, f"the {name} part")
+        return require(wanted, f"the {TITLES[name]}")
     return choose(load(workspace).ports.get(name, {}).get("port") or USUAL_PORTS[name])
 
 
