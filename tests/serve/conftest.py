@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
+
+from .promoted import approved, live, moments, template  # noqa: F401
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -151,19 +154,27 @@ def app(site: Path, versions: list, adapters: list[Path], probes: list):
     return made
 
 
-@pytest.fixture(scope="session")
-def url(app) -> Iterator[str]:
-    """The gateway served by uvicorn as users meet it."""
+@contextmanager
+def serving(app) -> Iterator[str]:
+    """An app served by uvicorn as users meet it; gives its URL."""
     import uvicorn
 
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server ended"
         time.sleep(0.01)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def url(app) -> Iterator[str]:
+    """The gateway's address."""
+    with serving(app) as address:
+        yield address
 
 
 @pytest.fixture

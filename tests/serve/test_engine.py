@@ -86,6 +86,16 @@ def test_a_question_that_nobody_waits_for_is_dropped(engine):
         question.answer.result(0)
 
 
+def test_a_listener_that_fails_harms_nobody_else(engine):
+    def gone(_):
+        raise RuntimeError("the event loop is closed")
+
+    lost, other = engine.ask(PROMPT, sound(), "v0", 20, gone), engine.ask(PROMPT, sound(), "v1", 20)
+    assert other.answer.result(60).together == 2
+    with pytest.raises(Refusal, match="Nobody waits"):
+        lost.answer.result(60)
+
+
 def test_a_failure_reaches_those_who_wait_and_no_others(engine):
     lost = engine.ask(PROMPT, sound(), "v9", 2)
     with pytest.raises(KeyError, match="v9"):

@@ -5,16 +5,21 @@ import json
 import subprocess
 
 import pytest
+from fastapi.testclient import TestClient
 
 from otoloop import catalog
 from otoloop.audio.derive import derive
 from otoloop.catalog import answers
+from otoloop.errors import OtoloopError
 from otoloop.evaluate.ask import make_item
 from otoloop.intake.machines import find_machine
 from otoloop.model.prompts import prompt
 from otoloop.reasoning.evidence_text import block
 from otoloop.serve.chat import Inline
 from otoloop.serve.ears import Ears
+from otoloop.serve.engine import Limits
+from otoloop.serve.gateway import create_app
+from otoloop.serve.running import serve
 
 
 def b64(data):
@@ -56,6 +61,7 @@ def test_an_answer_names_its_version_and_is_stored(ask, book, versions):
     assert told["choices"][0]["message"]["content"] == own["trace"]
     assert told["usage"]["completion_tokens"] == 24 and told["choices"][0]["finish_reason"] == "length"
     assert {"response", "confidence", "claims", "sha", "question", "kind"} <= own.keys()
+    assert isinstance(own["claims"], list) and sum(own["claim_counts"].values()) == len(own["claims"])
     with book.reading() as session:
         row = answers.answer(session, own["answer_id"])
     assert (row.version, row.sha, row.output) == (versions[0].name, versions[0].sha256, own["trace"])
@@ -251,3 +257,57 @@ def test_the_decoders_are_given_back(app, ask):
     for _ in range(4):
         ask(sound=inline(b"x"))
     assert ears._free.qsize() == 2
+
+
+def test_a_key_is_asked_for_when_there_is_one(site, monkeypatch):
+    monkeypatch.setenv("OTOLOOP_API_KEY", "s3cret")
+    with TestClient(create_app(site, follow=False), base_url="http://127.0.0.1") as client:
+        refused(client.get("/v1/models"), 401, "invalid_api_key")
+        refused(client.post("/v1/chat/completions", json={}), 401, "invalid_api_key")
+        refused(client.get("/v1/models", headers={"authorization": "Bearer s3cre"}), 401, "invalid_api_key")
+        assert client.get("/v1/models", headers={"authorization": "Bearer s3cret"}).json()["data"] == []
+        assert client.get("/health").status_code == 200 and client.get("/ready").status_code == 503
+
+
+def test_other_machines_are_let_in_by_a_key_only(site, monkeypatch):
+    monkeypatch.delenv("OTOLOOP_API_KEY", raising=False)
+    with pytest.raises(OtoloopError, match="it has no key"):
+        serve(site, port=1, host="0.0.0.0")
+
+
+def test_a_crash_is_told_and_logged(site, monkeypatch, caplog, versions, adapters, probes):
+    app = create_app(site, follow=False)
+    monkeypatch.setattr(app.state.gateway.lineup, "models", lambda: 1 / 0)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        refused(client.get("/v1/models"), 500, "internal")
+    assert any("/v1/models failed" in record.message for record in caplog.records)
+
+
+def test_a_full_queue_is_told_with_a_time_to_come_back(app, ask, monkeypatch):
+    monkeypatch.setattr(app.state.gateway.lineup.engine, "limits", Limits(queue=0))
+    response = ask()
+    refused(response, 503, "overloaded")
+    assert response.headers["retry-after"] == "2"
+
+
+def test_a_catalogue_that_fails_is_told(app, ask, monkeypatch):
+    def broken(*_, **__):
+        raise OtoloopError("The catalogue does not open.", "Start it.")
+
+    monkeypatch.setattr(app.state.gateway.desk, "_store", broken)
+    refused(ask(max_tokens=2), 503, "failed")
+    text = ask(max_tokens=2, stream=True).text
+    assert '"code": "failed"' in text and "[DONE]" not in text
+
+
+def test_a_client_that_goes_away_frees_the_engine(app, ask, client, wav, book, monkeypatch):
+    desk = app.state.gateway.desk
+    monkeypatch.setattr(desk, "params", desk.params.model_copy(update={"max_new_tokens": 1500}))
+    content = [{"type": "text", "text": "Why does it whistle?"}, inline(wav)]
+    body = {"messages": [{"role": "user", "content": content}], "stream": True}
+    with client.stream("POST", "/v1/chat/completions", json=body) as response:
+        next(line for line in response.iter_lines() if line)
+    ask(question="And this?", max_tokens=2)
+    with book.reading() as session:
+        asked = [row.question for row in answers.answers(session)]
+    assert asked[0] == "And this?" and "Why does it whistle?" not in asked

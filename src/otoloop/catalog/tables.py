@@ -247,7 +247,7 @@ class AnswerRow(Base):
     """What the model said to somebody, and which version said it.
 
     ``clip`` is the content id of the sound as it was sent: that of a clip, or of a clip's parent if speech was hidden in
-    it, once the intake has it. ``details``: kind, lang, style, seconds, valid (a trace), declined, claims by status.
+    it, once the intake has it. ``details``: kind, lang, style, seconds, valid (a trace), declined, claim_counts by status.
     """
 
     __tablename__ = "answers"

@@ -121,7 +121,7 @@ class Desk:
         details = {
             "kind": item.kind, "style": item.style, "lang": item.lang, "seconds": round(prepared.heard.seconds, 3),
             "valid": asked.response is not None, "ended": written.ended,
-            "claims": dict(Counter(c.status for c in claims)),
+            "claim_counts": dict(Counter(c.status for c in claims)),
         }  # fmt: skip
         answer = Answer(
             asked=asked,
@@ -131,8 +131,6 @@ class Desk:
             details=details,
         )
         self._store(prepared.ask, answer, prepared.place, prepared.heard.clip, time.monotonic() - prepared.begun)
-        if self.params.keep:
-            self._keep(prepared)
         return answer
 
     def decline(self, ask: Ask) -> Answer:
@@ -143,7 +141,7 @@ class Desk:
             answer_id=_new_id(), question=ask.question, trace=text, response=response_of(text),
             confidence=1.0, version=version.name, sha=version.sha256, claims=(),
         )  # fmt: skip
-        answer = Answer(asked=asked, details={"declined": True, "valid": True, "lang": item.lang, "claims": {}})
+        answer = Answer(asked=asked, details={"declined": True, "valid": True, "lang": item.lang, "claim_counts": {}})
         self._store(ask, answer, ("", ""), None, 0.0)
         return answer
 
@@ -157,10 +155,10 @@ class Desk:
                 latency_ms=round(1000 * seconds, 1), details={**answer.details, "user": ask.user},
             )  # fmt: skip
 
-    def _keep(self, prepared: Prepared) -> None:
-        """Hand the sound to the intake; an answer does not fail because that did."""
+    def keep(self, prepared: Prepared) -> None:
+        """Hand the sound of a known machine to the intake; nobody waits for that, and no answer fails by it."""
         url = getattr(prepared.ask.sound, "url", "")
-        if not prepared.machine or url.startswith("s3:"):
+        if not self.params.keep or not prepared.machine or url.startswith("s3:"):
             return
         try:
             keep(self.sources.store(), prepared.heard, *prepared.place, prepared.answer_id, datetime.now(UTC))

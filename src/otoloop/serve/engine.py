@@ -96,6 +96,8 @@ class Engine:
             self._closed = True
             self._bell.notify_all()
         self._thread.join()
+        while self._errands:  # somebody waits for each of them
+            self._errands.popleft()()
         for question in self._waiting:
             question.answer.set_exception(_busy("The gateway is closing."))
 
@@ -124,6 +126,7 @@ class Engine:
             adapter: name of a loaded adapter.
             limit: new tokens at most.
             on_text: called on the engine's thread with each piece as it is written; must not block.
+                If it raises, nobody waits any more.
 
         Raises:
             Refusal: 503 when the queue is full; 400 when the prompt is longer than the base reads.
@@ -216,7 +219,10 @@ class Engine:
         assert question.on_text is not None
         text = self.base.tokenizer.decode(question.ids)
         if len(text) > question.told and (last or not text.endswith("\ufffd")):
-            question.on_text(text[question.told :])
+            try:
+                question.on_text(text[question.told :])
+            except Exception:  # whoever listened is gone; the others of the batch go on
+                question.forgotten = True
             question.told = len(text)
 
     def _written(self, question: Question, ended: str, together: int) -> Written:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -153,11 +154,13 @@ async def _answer(gateway: Gateway, prepared: Prepared) -> Response:
     """One JSON document at the end."""
     version, question = gateway.desk.begin(prepared)
     written = await asyncio.wrap_future(question.answer)
-    return _whole(gateway.counted(prepared, await run_in_threadpool(gateway.desk.finish, prepared, version, written)))
+    answer = gateway.counted(prepared, await run_in_threadpool(gateway.desk.finish, prepared, version, written))
+    return _whole(answer, BackgroundTask(gateway.desk.keep, prepared))
 
 
-def _whole(answer: Answer) -> Response:
-    return JSONResponse(wire.completion(answer), headers={"X-Model-Version": answer.asked.version})
+def _whole(answer: Answer, after: BackgroundTask | None = None) -> Response:
+    headers = {"X-Model-Version": answer.asked.version}
+    return JSONResponse(wire.completion(answer), headers=headers, background=after)
 
 
 async def _stream(gateway: Gateway, prepared: Prepared) -> Response:
@@ -179,6 +182,7 @@ async def _stream(gateway: Gateway, prepared: Prepared) -> Response:
             answer = await run_in_threadpool(gateway.desk.finish, prepared, version, question.answer.result())
             for event in _ending(gateway.counted(prepared, answer), prepared.ask.usage):
                 yield event
+            await run_in_threadpool(gateway.desk.keep, prepared)
         except Exception as err:  # the status is sent already: the stream itself must tell
             log.warning("a stream ended early: %s", err)
             yield wire.event(body(err if isinstance(err, OtoloopError) else INTERNAL))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +176,7 @@ class Lineup:
         return named
 
     def _retire_idle(self) -> None:
-        with self._switching:
+        with self._switching, suppress(Refusal):  # an engine that closes unloads all
             self._retire()
 
     def _retire(self) -> None:

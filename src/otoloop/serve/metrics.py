@@ -50,7 +50,7 @@ class Metrics:
         self.seconds.observe(seconds)
         self.tokens.inc(answer.tokens)
         self.invalid.inc(not answer.details["valid"])
-        for status, count in answer.details["claims"].items():
+        for status, count in answer.details["claim_counts"].items():
             self.claims.labels(status).inc(count)
 
     def text(self) -> bytes:

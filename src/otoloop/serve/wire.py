@@ -35,7 +35,7 @@ def usage(answer: Answer) -> dict[str, int]:
 
 def about(answer: Answer) -> dict[str, Any]:
     """What the API has no words for: trace, response, confidence, every claim against the sound."""
-    return dict(_finite({**answer.asked.to_json(), **answer.details}))
+    return dict(_finite({**answer.details, **answer.asked.to_json()}))
 
 
 def event(data: dict[str, Any]) -> bytes:
