@@ -95,6 +95,7 @@ def test_a_technician_asks_and_says_that_it_was_wrong(visit, address, people, bo
     page.keyboard.press("Escape")
     page.keyboard.press("w")
     page.wait_for_selector(".flash")
+    page.wait_for_selector(".player.ready")
     with book.reading() as session:
         ((row,), (said,)) = answers.answers(session), answers.feedback(session)
     assert (said.answer, said.verdict, said.label, said.actor) == (row.id, "wrong", "air_leak", "ken")
@@ -217,6 +218,7 @@ def test_the_first_admin_comes_in_by_the_link_and_lets_a_reviewer_in(visit, addr
 
 def test_pages_are_found_by_keyboard_and_change_their_language(visit, address, people):
     page = visit("aya")
+    page.wait_for_selector("html.js")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("?")
