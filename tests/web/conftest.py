@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,10 +42,12 @@ def _coded(wave):
     return hashlib.sha256(wave.tobytes()).hexdigest(), out.getvalue()
 
 
-@pytest.fixture
-def site(tmp_path: Path, sounds) -> Path:
-    (tmp_path / "params.yaml").write_text("base: otoloop-mini\nreview: {double_share: 0}\n")
-    book = catalog.open_workspace(tmp_path)
+@pytest.fixture(scope="session")
+def made_site(tmp_path_factory, sounds) -> Path:
+    """A workspace with six clips and twelve queued items; tests get copies of it."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "params.yaml").write_text("base: otoloop-mini\nreview: {double_share: 0}\n")
+    book = catalog.open_workspace(folder)
     with book.session() as session:
         for i, (clip, _, fault, evidence, machine, sensors) in enumerate(sounds):
             time = datetime(2026, 5, 1, 8, tzinfo=UTC) + timedelta(hours=i)
@@ -54,9 +57,14 @@ def site(tmp_path: Path, sounds) -> Path:
                            evidence=clips.evidence_json(evidence), sensors=sensors)  # fmt: skip
             notes.set_note(session, clip, Note(text="<b>noisy</b> since Monday", author="ken", fault=fault))
             notes.set_label(session, clip, fault, source="note_field")
-    run(book, load_params(tmp_path / "params.yaml"), tmp_path / "memo")
+    run(book, load_params(folder / "params.yaml"), folder / "memo")
     book.close()
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path, made_site: Path) -> Path:
+    return Path(shutil.copytree(made_site, tmp_path, dirs_exist_ok=True))
 
 
 @pytest.fixture

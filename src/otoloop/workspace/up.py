@@ -29,7 +29,7 @@ POOLS = {"cpu": max(2, (os.cpu_count() or 2) // 2), "gpu": 1}
 """Work pools and how many flow runs each local worker takes at once."""
 PARTS = ("s3", "prefect", *(f"worker-{pool}" for pool in POOLS), "web", "gateway")
 LIMITS = {"gpu": 1}
-TITLES = {"s3": "S3 server", "prefect": "Prefect server", "web": "review page", "gateway": "gateway"}
+TITLES = {"s3": "S3 server", "prefect": "Prefect server", "web": "pages", "gateway": "gateway"}
 USUAL_PORTS = {"prefect": 4200, "web": 8080, "gateway": 8000}
 WAIT_S = 180
 ATTEMPTS = 3

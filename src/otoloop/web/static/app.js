@@ -32,12 +32,16 @@ function toRow(by) {
   next.scrollIntoView({ block: "nearest" });
 }
 
-function keys(sound) {
+let sound = null;
+
+function keys(heard) {
   const help = $("[data-help]");
   const typing = (target) => target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   const plain = {
-    " ": sound && (() => sound.toggle()), ArrowLeft: sound && (() => sound.step(-1)), ArrowRight: sound && (() => sound.step(1)),
-    "[": sound && (() => sound.speed(-1)), "]": sound && (() => sound.speed(1)), "+": sound && (() => sound.zoom(1)), "-": sound && (() => sound.zoom(-1)),
+    ...(heard && {
+      " ": () => sound?.toggle(), ArrowLeft: () => sound?.step(-1), ArrowRight: () => sound?.step(1),
+      "[": () => sound?.speed(-1), "]": () => sound?.speed(1), "+": () => sound?.zoom(1), "-": () => sound?.zoom(-1),
+    }),
     j: () => toRow(1), k: () => toRow(-1), "/": $(".filters") && (() => $(".filters select, .filters input:not([type=hidden])")?.focus()),
   };
   const wanted = (key) => {
@@ -60,10 +64,10 @@ function keys(sound) {
 }
 
 const root = $("[data-player]");
-const sound = root ? (await import("/static/player.js")).player(root) : null;
+keys(root);
 lightUp();
 localTimes();
-keys(sound);
+if (root) import("/static/player.js").then((module) => { sound = module.player(root); });
 $("[data-keys]")?.addEventListener("click", () => $("[data-help]").showModal());
 all("[data-open]").forEach((b) => b.addEventListener("click", () => open(b.dataset.open)));
 all("form").forEach((form) => form.addEventListener("submit", () => setTimeout(() => all("button", form).forEach((b) => { b.disabled = true; }))));
