@@ -6,6 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
 from otoloop import retrain as cycle
+from otoloop.due import on_schedule
 from otoloop.pipeline import stage_names
 from otoloop.promote import requests
 from otoloop.release.create import create
@@ -34,9 +35,13 @@ def ask() -> str:
 
 
 @flow(log_prints=True)
-def retrain(first: str | None = None, last: str | None = None, new_items: int = 0) -> State:
-    """Run a cycle, or its stages from `first` to `last` so that one pool prepares and another trains."""
-    workspace, reason = Settings().workspace, f"{new_items} new items" if new_items else "on schedule"
+def retrain(first: str | None = None, last: str | None = None, new_items: int = 0, why: str = "") -> State:
+    """Run a cycle, or its stages from `first` to `last` so that one pool prepares and another trains.
+
+    `new_items` and `why` come with the event that says that a cycle is due; without, the calendar says so.
+    """
+    workspace = Settings().workspace
+    reason = why or (f"{new_items} new approved items" if new_items else on_schedule(workspace))
     names = stage_names(workspace, first, last)
     if first is None:
         freeze()

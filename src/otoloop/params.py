@@ -132,9 +132,13 @@ class GateParams(_Section):
 
 
 class RetrainParams(_Section):
-    """When a cycle is due."""
+    """When a cycle is due before its time: so many new items, or answers of a week called wrong at this rate or more.
+
+    The rate counts by the lower end of its interval, so that three complaints about four answers start nothing.
+    """
 
     min_new_items: int = Field(300, ge=1)
+    complaint_rate: float = Field(0.2, gt=0, le=1)
 
 
 class PromoteParams(_Section):
@@ -147,10 +151,11 @@ class PromoteParams(_Section):
 
 
 class ReviewParams(_Section):
-    """Shares of the queue that are reviewed twice or picked at random."""
+    """Shares of the queue that are reviewed twice or picked at random; ``answer_share``: of answers, picked at random."""
 
     double_share: float = Field(0.1, ge=0, le=1)
     random_share: float = Field(0.1, ge=0, le=1)
+    answer_share: float = Field(0.1, ge=0, le=1)
 
 
 class ServeParams(_Section):

@@ -110,7 +110,7 @@ def test_no_page_shows_a_word_without_japanese(client, come_in, finished, book):
     with book.reading() as session:
         view = items.items(session)[0]
     pages = ["/", "/items", "/deliveries", "/clips", "/cycles", "/cycles/1", "/releases", "/promotions", "/answers",
-             "/feedback", f"/review/{view.item.id}", f"/clips/{view.item.clip}", "/nowhere", "/ask"]  # fmt: skip
+             "/feedback", f"/review/{view.item.id}", f"/clips/{view.item.clip}", "/nowhere", "/ask", "/numbers"]  # fmt: skip
     for page in pages:
         client.get(f"{page}?lang=ja")
     come_in("root").get("/accounts?lang=ja")

@@ -115,6 +115,14 @@ def queue(
     session.flush()
 
 
+def pick_again(session: Session, item_ids: Iterable[str], *, priority: Mapping[str, float], picked_by: str) -> None:
+    """Say anew why queued items are shown and how soon."""
+    for item_id in item_ids:
+        row = session.get_one(ItemRow, item_id)
+        row.priority, row.picked_by = priority[item_id], picked_by
+    session.flush()
+
+
 def replace_item(session: Session, old: str, new: Item) -> None:
     """Let ``new`` (a corrected question or answer) supersede the item ``old``; ``new`` starts as drafted."""
     move(session, [old], "superseded")

@@ -279,6 +279,24 @@ class FeedbackRow(Base):
     created_at: Mapped[datetime] = mapped_column(Utc, default=now)
 
 
+class WatchedRow(Base):
+    """One answer that was looked at for the review queue, once.
+
+    ``random`` was drawn when it was first seen and never changes, so that the drawn answers stay a fair sample.
+    ``complaint``: somebody called it wrong. ``handled``: its sound is a clip and ``fault`` was proposed for it (None:
+    nothing names one).
+    """
+
+    __tablename__ = "watched"
+    __table_args__ = (Index("ix_watched_random_complaint", "random", "complaint"),)
+    answer: Mapped[str] = mapped_column(String(80), ForeignKey("answers.id"), primary_key=True)
+    random: Mapped[bool] = mapped_column(default=False)
+    complaint: Mapped[bool] = mapped_column(default=False)
+    handled: Mapped[bool] = mapped_column(default=False)
+    fault: Mapped[str | None] = mapped_column(String(60))
+    created_at: Mapped[datetime] = mapped_column(Utc, default=now)
+
+
 class MarkRow(Base):
     """When a recurring duty was last done (for example the daily reconcile)."""
 

@@ -23,12 +23,12 @@ from otoloop.web.asking import Asking
 from otoloop.web.desk import Desk, render
 from otoloop.web.door import door
 from otoloop.web.live import Watched
-from otoloop.web.pages import answers, ask, clips, cycles, entry, home, lists, people, promotions, review
+from otoloop.web.pages import answers, ask, clips, cycles, entry, home, lists, numbers, people, promotions, review
 from otoloop.web.security import BodyLimit, Keys, guard, require_own_form
 from otoloop.web.sound import Fetch, Sounds, from_store
 
 HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-PAGES = (entry, home, review, lists, clips, cycles, promotions, ask, answers, people)
+PAGES = (entry, home, review, lists, clips, cycles, promotions, ask, answers, numbers, people)
 log = logging.getLogger("otoloop.web")
 _STATIC = Path(__file__).parent / "static"
 _PLAIN = ("/audio", "/picture", "/static")

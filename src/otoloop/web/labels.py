@@ -23,7 +23,7 @@ STATES = {
 }  # fmt: skip
 SOURCES = {
     "note_field": "field of the note", "note_text": "words of the note", "conflict": "note contradicts itself",
-    "reviewer": "reviewer", "import": "import", "answer": "answer",
+    "reviewer": "reviewer", "import": "import", "answer": "answer", "model": "the model's answer",
 }  # fmt: skip
 ROLES = {
     "technician": ("Technician", "asks about sounds and says whether the answer was right"),
