@@ -96,3 +96,9 @@ def site(sites, tmp_path: Path) -> Iterator[Site]:
     made = sites(tmp_path / "site")
     yield made
     made.book.close()
+
+
+@pytest.fixture
+def params() -> Params:
+    review = Params().review.model_copy(update={"answer_share": 0.0, "double_share": 0.0})
+    return Params().model_copy(update={"review": review})
