@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from otoloop.retrain import Begun, Done
 
 # What DVC says of its own work; the rest of its lines are the stage's
-_CHATTER = ("Running stage", "> otoloop stage", "Updating lock file", "Generating lock file", "To track the changes",
-            "git add", "Data and pipelines are up to date", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`")  # fmt: skip
+_CHATTER = (
+    "Running stage", "> otoloop stage", "Updating lock file", "Generating lock file", "To track the changes", "git add",
+    "Data and pipelines are up to date", "To enable auto staging", "dvc config core.autostage", "Use `dvc push`",
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:

@@ -69,6 +69,14 @@ def resume_schedules(url: str) -> None:
     _set_paused(url, False)
 
 
+def settle(url: str, *, wait_s: float) -> None:
+    """Wait until no run is under way: one that the calendar began would keep out the one that is asked for."""
+    under_way = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}}
+    end = time.monotonic() + wait_s
+    while insist(url, "POST", "/flow_runs/filter", under_way) and time.monotonic() < end:
+        time.sleep(POLL_S)
+
+
 def _set_paused(url: str, paused: bool) -> None:
     for row in insist(url, "POST", "/deployments/filter", {}):
         insist(url, "PATCH", f"/deployments/{row['id']}", {"paused": paused})

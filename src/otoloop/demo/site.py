@@ -22,7 +22,7 @@ PARAMS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 """What the demo changes of the defaults: one small site can neither show nor fill more."""
 FIRST_WAVES, LAST_WAVE = (0, 1, 2), (3,)
-SCHEDULE_WAIT_S = 20
+SCHEDULE_WAIT_S, SETTLE_S = 20, 120
 
 
 def make(demo: Demo) -> str:
@@ -113,5 +113,6 @@ def await_prefect(demo: Demo) -> str:
     planned = runs.scheduled(url, wait_s=SCHEDULE_WAIT_S)
     demo.facts["scheduled"] = dict(Counter(name for name, _ in planned))
     runs.pause_schedules(url)
+    runs.settle(url, wait_s=SETTLE_S)
     first = ", ".join(f"{name} at {when:%H:%M}" for name, when in sorted({n: w for n, w in reversed(planned)}.items()))
     return f"{url.removesuffix('/api')}: {len(planned)} runs planned (next: {first} UTC); paused for this tour."
