@@ -39,11 +39,11 @@ check: install  ## style, types, architecture, and files that must agree with ea
 demo: install  ## the whole loop on simulated machines, in ./demo-site
 	@if [ -t 0 ]; then $(BIN)/otoloop demo; else $(BIN)/otoloop demo --yes; fi
 
-up: install
-	$(BIN)/otoloop up
+up: install  ## the demo's site, left running: pages, gateway, calendar, machines that send
+	$(BIN)/otoloop demo --yes --stay --cycles 1
 
 down: install
-	$(BIN)/otoloop down
+	cd demo-site && $(CURDIR)/$(BIN)/otoloop down
 
 nightly: install  ## everything, in parts of at most 45 minutes; run it again to go on where it stopped
 	$(BIN)/python tools/nightly.py

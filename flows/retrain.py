@@ -6,7 +6,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, State
 
 from otoloop import retrain as cycle
+from otoloop.due import on_schedule
 from otoloop.pipeline import stage_names
+from otoloop.promote import requests
 from otoloop.release.create import create
 from otoloop.settings import Settings
 from otoloop.vcs import Repo
@@ -25,10 +27,21 @@ def reproduce(stage: str) -> None:
     cycle.reproduce(Settings().workspace, stage, print)
 
 
+@task(task_run_name="ask", retries=2, retry_delay_seconds=[5, 60], cache_policy=NO_CACHE)
+def ask() -> str:
+    """Register the adapter and request it where the verdict allows; a run that was cut off is made up for by the next."""
+    asked = requests.after_cycle(Settings().workspace)
+    return f"Request {asked.id} for {asked.event.channel}." if asked else "Nothing to request."
+
+
 @flow(log_prints=True)
-def retrain(first: str | None = None, last: str | None = None, new_items: int = 0) -> State:
-    """Run a cycle, or its stages from `first` to `last` so that one pool prepares and another trains."""
-    workspace, reason = Settings().workspace, f"{new_items} new items" if new_items else "on schedule"
+def retrain(first: str | None = None, last: str | None = None, new_items: int = 0, why: str = "") -> State:
+    """Run a cycle, or its stages from `first` to `last` so that one pool prepares and another trains.
+
+    `new_items` and `why` come with the event that says that a cycle is due; without, the calendar says so.
+    """
+    workspace = Settings().workspace
+    reason = why or (f"{new_items} new approved items" if new_items else on_schedule(workspace))
     names = stage_names(workspace, first, last)
     if first is None:
         freeze()
@@ -36,7 +49,7 @@ def retrain(first: str | None = None, last: str | None = None, new_items: int = 
         begun = cycle.begin(workspace, reason=reason) if first is None else cycle.take_over(workspace)
         print(f"Cycle {begun.cycle}: {begun.start}. Stages: {', '.join(names)}.")
         if begun.start == "nothing new":
-            return Completed(message=f"Nothing new since {begun.tag}.")
+            return Completed(message=f"Nothing new since {begun.tag}. {ask()}")
         for stage in names:
             reproduce(stage)
         done = cycle.finish(workspace, names)
@@ -46,4 +59,4 @@ def retrain(first: str | None = None, last: str | None = None, new_items: int = 
     create_markdown_artifact((workspace / "gate/report.md").read_text(), key="gate-report", description=done.tag)
     create_table_artifact(cycle.score_table(workspace), key="scores", description=done.tag)
     create_link_artifact((workspace / "gate/report.html").as_uri(), "The gate's report", key="gate-report-page")
-    return Completed(message=f"{done.tag}: {done.verdict}. {done.reason}")
+    return Completed(message=f"{done.tag}: {done.verdict}. {done.reason} {ask()}")

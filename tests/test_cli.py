@@ -135,10 +135,10 @@ def test_outside_of_a_workspace_commands_that_need_one_say_so(tmp_path: Path, tr
         (("review", "show", "nobody"), ["nobody"]),
         (("review", "list", "--state", "lost"), ["'lost'", "drafted, queued"]),
         (("clips", "--state", "lost"), ["'lost'", "admitted"]),
-        (("intake", "--once", "--retry", "lost"), ["lost"]),
+        (("intake", "--retry", "lost"), ["'lost'", "too_short"]),
+        (("intake", "--retry", "99"), ["99", "otoloop intake --show"]),
         (("gate", "show"), ["no report", "otoloop gate run"]),
         (("gate", "run"), ["results"]),
-        (("release", "verify"), ["release"]),
         (("up", "--only", "s4"), ["'s4'", "s3, prefect"]),
     ],
     ids=str,
@@ -211,7 +211,7 @@ def test_evidence_in_json(folder: Path, file: str) -> None:
     assert all(set(fact) == {"value", "uncertainty", "reliable"} for fact in answer.json.values())
     if file == "good.wav":
         assert answer.json["speed_rpm"]["value"] == 1491
-        assert set(answer.json["tones"]["value"][0]) == {"f_hz", "level_db", "start_s", "end_s"}
+        assert set(answer.json["tones"]["value"][0]) >= {"f_hz", "level_db", "start_s", "end_s"}
 
 
 def test_trace_check_in_json(folder: Path) -> None:

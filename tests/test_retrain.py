@@ -150,6 +150,7 @@ def test_the_command_runs_stages_and_tells_what_came_of_them(inside: Path) -> No
     assert "cycle/0001 is committed.\nnot enough data: One check is undecided.\npilot: eligible." in rest.stdout
     assert "record 92 more: site, all\n  the suite general is too small by 40 recordings: all" in rest.stdout
     assert f"report: {inside}/gate/report.html" in rest.stdout
+    assert "Not requested to go live: The catalogue knows of no review of release r0001" in rest.stdout
     assert "encode (1 of 2)" in rest.stderr and "gate (2 of 2)" in rest.stderr
     assert Repo(inside).tags("cycle/*") == ["cycle/0001"]
 

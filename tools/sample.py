@@ -103,7 +103,7 @@ def refresh() -> None:
     repo = Repo(ROOT)
     repo.dvc_pull(*FROZEN)
     (ROOT / PATH).unlink(missing_ok=True)  # the sample's cycle is always the first
-    retrain.write_inputs(ROOT, "the sample of this repository", "otoloop")
+    retrain.renew_inputs(ROOT, "the sample of this repository", "otoloop")
     repo.dvc_add(CHAMPION)
     repo.dvc_repro(single=False, on_line=say)
     repo.dvc_push()

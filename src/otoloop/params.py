@@ -132,16 +132,50 @@ class GateParams(_Section):
 
 
 class RetrainParams(_Section):
-    """When a cycle is due."""
+    """When a cycle is due before its time: so many new items, or answers of a week called wrong at this rate or more.
+
+    The rate counts by the lower end of its interval, so that three complaints about four answers start nothing.
+    """
 
     min_new_items: int = Field(300, ge=1)
+    complaint_rate: float = Field(0.2, gt=0, le=1)
+
+
+class PromoteParams(_Section):
+    """Rules of approval: how long a request, a key and a single-use code count, and who reviewed too much to approve."""
+
+    expire_hours: float = Field(168, gt=0)
+    key_days: float = Field(365, gt=0)
+    code_minutes: float = Field(30, gt=0)
+    max_review_share: float = Field(0.5, ge=0, le=1)
 
 
 class ReviewParams(_Section):
-    """Shares of the queue that are reviewed twice or picked at random."""
+    """Shares of the queue that are reviewed twice or picked at random; ``answer_share``: of answers, picked at random."""
 
     double_share: float = Field(0.1, ge=0, le=1)
     random_share: float = Field(0.1, ge=0, le=1)
+    answer_share: float = Field(0.1, ge=0, le=1)
+
+
+class ServeParams(_Section):
+    """The gateway: which channel it follows, what a request may bring, how requests share a pass of the model.
+
+    ``allow_hosts``: hosts that sound may be fetched from by https, and networks (``10.2.0.0/16``) in which they may lie
+    although those are private. ``keep``: sounds of known machines go on to the intake. ``threads``: of one pass; more
+    help a large base only.
+    """
+
+    channel: str = Field("prod", pattern=r"^[a-z][a-z0-9_-]{0,19}$")
+    max_body_mb: float = Field(16, gt=0, le=256)
+    max_seconds: float = Field(30, gt=0.1, le=30)
+    max_new_tokens: int = Field(300, ge=8, le=2000)
+    batch: int = Field(8, ge=1, le=256)
+    wait_ms: float = Field(20, ge=0, le=1000)
+    queue: int = Field(64, ge=1, le=10_000)
+    threads: int = Field(1, ge=1)
+    allow_hosts: tuple[str, ...] = ()
+    keep: bool = True
 
 
 class Params(_Section):
@@ -164,6 +198,8 @@ class Params(_Section):
     answer: AnswerParams = AnswerParams()
     score: ScoreParams = ScoreParams()
     gate: GateParams = GateParams()
+    promote: PromoteParams = PromoteParams()
+    serve: ServeParams = ServeParams()
 
 
 def load_params(path: Path) -> Params:

@@ -17,7 +17,10 @@ from otoloop.errors import OtoloopError
 from otoloop.outs import read_json
 from otoloop.params import load_params
 from otoloop.pipeline import PIPELINE, require_sections, results, stage_names
-from otoloop.release.cycle import CHAMPION, PATH, REPLAY, SUITES, write_cycle
+from otoloop.promote import champions
+from otoloop.promote.champions import Champion
+from otoloop.release.cycle import CHAMPION, PATH, REPLAY, SUITES, next_inputs, write_inputs
+from otoloop.settings import Settings
 from otoloop.vcs import Repo
 
 RELEASE = "release"
@@ -64,18 +67,27 @@ def begin(workspace: Path, *, reason: str = "", owner: str = "") -> Begun:
     require_sections(workspace)
     require_own_changes(repo)
     _fetch(repo)
-    earlier = _inputs(workspace)
-    write_inputs(workspace, reason, owner)
-    now = _inputs(workspace) or {}
-    begun = Begun(int(now["cycle"]), "new")
-    if earlier and _same(earlier, now):
-        before = Begun(int(earlier["cycle"]), "continued")
-        done = repo.has_tag(before.tag)
-        if not done or not _moved_since(repo, before.tag):
-            _put_back(workspace, earlier)
-            begun = Begun(before.cycle, "nothing new") if done else before
+    earlier, champion = _inputs(workspace), champions.current(workspace)
+    now = _next_inputs(workspace, champion, reason, owner or Settings().actor)
+    begun = _begun(repo, earlier, now)
+    if begun.start == "nothing new":
+        return begun
+    if begun.start == "new":
+        with champions.files(workspace, champion) as folder:
+            write_inputs(workspace, now, folder)
     repo.commit(_input_files(repo), f"Start cycle {begun.cycle}: {reason or 'as asked'}")
     return begun
+
+
+def _begun(repo: Repo, earlier: dict[str, Any] | None, now: dict[str, Any]) -> Begun:
+    """Whether these inputs make a new cycle, or were those of the last one."""
+    if earlier and _same(earlier, now):
+        before = Begun(int(earlier["cycle"]), "continued")
+        if not repo.has_tag(before.tag):
+            return before
+        if not _moved_since(repo, before.tag):
+            return Begun(before.cycle, "nothing new")
+    return Begun(int(now["cycle"]), "new")
 
 
 def _fetch(repo: Repo) -> None:
@@ -108,8 +120,12 @@ def hand_over(workspace: Path, names: Sequence[str]) -> None:
     notify(workspace, "otoloop.cycle.handed-over", f"otoloop.cycle.{number}", {"first": following})
 
 
-def write_inputs(workspace: Path, reason: str, owner: str) -> None:
-    """inputs/cycle.yaml for the release, the suites and the base that the workspace holds now."""
+def renew_inputs(workspace: Path, reason: str, owner: str) -> None:
+    """inputs/cycle.yaml for the release, the suites and the base that the workspace holds now, without a champion."""
+    write_inputs(workspace, _next_inputs(workspace, None, reason, owner), None)
+
+
+def _next_inputs(workspace: Path, champion: Champion | None, reason: str, owner: str) -> dict[str, Any]:
     from otoloop.train.base import describe
 
     suites = [
@@ -120,11 +136,10 @@ def write_inputs(workspace: Path, reason: str, owner: str) -> None:
         {"items": path.relative_to(workspace).as_posix()} for path in sorted((workspace / REPLAY).glob("*.parquet"))
     ]
     base = describe(load_params(workspace / "params.yaml").base)
-    write_cycle(workspace, base=base, suites=suites, replay=replay, reason=reason, owner=owner)
-
-
-def _put_back(workspace: Path, inputs: dict[str, Any]) -> None:
-    (workspace / PATH).write_text(yaml.safe_dump(inputs, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    told = champion.to_json() if champion else None
+    return next_inputs(
+        workspace, base=base, suites=suites, replay=replay, champion=told, reason=reason, owner=owner
+    )  # fmt: skip
 
 
 def _inputs(workspace: Path) -> dict[str, Any] | None:
@@ -132,9 +147,11 @@ def _inputs(workspace: Path) -> dict[str, Any] | None:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two cycles have the same inputs."""
-    return all(one.get(k) == other.get(k) for k in {*one, *other} - set(_SAYS_WHY))
+def _same(earlier: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether two cycles have the same inputs: a cycle whose own candidate became the champion has nothing new to find."""
+    keys = {*earlier, *now} - {*_SAYS_WHY, "champion"}
+    own = (now.get("champion") or {}).get("cycle") == earlier["cycle"]
+    return all(earlier.get(k) == now.get(k) for k in keys) and (own or earlier.get("champion") == now.get("champion"))
 
 
 def _moved_since(repo: Repo, tag: str) -> bool:

@@ -21,6 +21,10 @@ class Settings(BaseSettings):
     database_url: str | None = None
     actor: str = Field(default_factory=getpass.getuser)
     cache: Path | None = None
+    api_key: str | None = None
+    """What clients of the gateway must send as their bearer token; needed when it listens beyond this machine."""
+    web_hosts: str = ""
+    """Names beside this machine's own under which a reverse proxy offers the pages, separated by commas."""
 
     @property
     def workspace(self) -> Path:

@@ -185,8 +185,8 @@ def test_a_child_that_ran_out_of_processor_time_is_a_resource_limit(tmp_path: Pa
 
 
 @pytest.mark.parametrize("limit, work, end", [
-    ("_limit_memory(100)", "x = bytearray(400 * 2**20)", "MemoryError"),
-    ("_limit_memory(100)", "x = bytearray(50 * 2**20)", ""),
+    ("limit_memory(100)", "x = bytearray(400 * 2**20)", "MemoryError"),
+    ("limit_memory(100)", "x = bytearray(50 * 2**20)", ""),
 ])  # fmt: skip
 def test_the_childs_memory_limit_holds(limit: str, work: str, end: str) -> None:
     import subprocess
@@ -203,5 +203,5 @@ def test_the_childs_processor_limit_holds() -> None:
     import subprocess
     import sys
 
-    code = "from otoloop.audio import decode_worker as w\nw._limit_cpu(1)\nwhile True: pass"
+    code = "from otoloop.audio import decode_worker as w\nw.limit_cpu(1)\nwhile True: pass"
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGXCPU

@@ -284,3 +284,20 @@ TestReviewMachine = ReviewMachine.TestCase
 TestReviewMachine.settings = settings(
     max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_who_approved_a_release_is_whoever_counted(book, a_clip):
+    with book.session() as session:
+        for name in ("i1", "i2", "i3"):
+            queued(session, name)
+        reviews.decide(session, "i1", "approve", "ana", 1.0, final=False)
+        for name, actor in (("i1", "ben"), ("i2", "ben"), ("i3", "ana")):
+            reviews.decide(session, name, "approve", actor, 1.0)
+        some = [one for one in reviews.approved_items(session) if one.item.id != "i3"]
+        releases.open_intent(session, "r0001", some, cutoff=datetime.now(UTC))
+        releases.close_intent(session, "r0001")
+        releases.open_intent(session, "r0002", reviews.approved_items(session), cutoff=datetime.now(UTC))
+    with book.reading() as session:
+        assert reviews.who_approved(session, "r0001") == {"ben": 2}
+        assert reviews.who_approved(session, "r0002") == {"ana": 1, "ben": 2}
+        assert reviews.who_approved(session, "r0009") == {}

@@ -88,7 +88,7 @@ def test_from_a_bucket_to_a_verdict_through_deployments(site: Path, tmp_path: Pa
     repo = Repo(site)
     assert repo.tags("*") == ["cycle/0001", "release/r0001"] and repo.clean()
     assert list(runs.task_seconds(url, run["id"])) == [
-        "freeze", "validate", "encode", "train", "answer", "score", "gate",
+        "freeze", "validate", "encode", "train", "answer", "score", "gate", "ask",
     ]  # fmt: skip
 
     again = runs.follow(url, runs.start(target))

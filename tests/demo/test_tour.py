@@ -31,7 +31,7 @@ def test_steps_are_timed_and_missing_parts_named(demo: Demo) -> None:
         need("otoloop.no_such_part", "a part of tomorrow")
         return "never"
 
-    walk(demo, [("One: first", lambda _: "done")], [("Two: second", missing)], [])
+    walk(demo, [("One: first", lambda _: "done")], [[("Two: second", missing)]])
     assert [t.title for t in demo.timings] == ["One"]
     assert demo.missing == ["a part of tomorrow"]
     assert json.loads((demo.workspace / MARK).read_text())["step"] == "finished"
@@ -44,7 +44,7 @@ def test_each_cycle_is_walked(demo: Demo) -> None:
         seen.append(d.cycle)
         return ""
 
-    walk(demo, [], [("Turn", step)], [])
+    walk(demo, [], [[("Turn", step)]] * 4)
     assert seen == [1, 2, 3]
 
 
@@ -55,7 +55,7 @@ def test_what_was_started_ends_with_a_failing_step(demo: Demo) -> None:
         raise OtoloopError("It broke.")
 
     with pytest.raises(OtoloopError, match="It broke"):
-        walk(demo, [("Break", fail)], [], [])
+        walk(demo, [("Break", fail)], [])
     assert demo.background[0].poll() is not None
     assert json.loads((demo.workspace / MARK).read_text())["step"] == "Break"
 

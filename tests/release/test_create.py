@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter, defaultdict
+from contextlib import closing
 
 import pytest
 
+from otoloop.catalog import clips, open_workspace
 from otoloop.errors import OtoloopError
 from otoloop.release import general, layout, shards
 from otoloop.release.splits import SPLITS
@@ -170,3 +172,15 @@ def test_a_damaged_manifest_is_a_sentence(spoilt: Releases):
     (spoilt.plant.root / layout.MANIFEST).write_text("{", encoding="utf-8")
     with pytest.raises(OtoloopError, match=r"manifest\.json is damaged"):
         spoilt.plant.release()
+
+
+@pytest.mark.slow
+def test_an_erased_clip_makes_another_release_without_its_items(plant: Plant):
+    plant.approve(0, 4)
+    plant.release()
+    gone = sounds()[2].row.id
+    with closing(open_workspace(plant.workspace)) as book, book.session() as session:
+        clips.erase_clip(session, gone)
+    made = plant.release()
+    assert made and made["release"] == "r0002" and sum(c["clips"] for c in made["counts"].values()) == 3
+    assert problems(plant.root) == [] and plant.release() is None, "once"

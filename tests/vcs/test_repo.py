@@ -219,3 +219,36 @@ def test_a_missing_dvc_file_is_named(local: Repo) -> None:
     (local.workspace / "bad.dvc").write_text("outs: 3", encoding="utf-8")
     with pytest.raises(OtoloopError, match="damaged"):
         local.verify_pushed("bad")
+
+
+def test_a_tag_may_name_an_earlier_commit_and_says_what_was_written_into_it(local: Repo) -> None:
+    first = local.head()
+    (local.workspace / "one").write_text("1", encoding="utf-8")
+    local.commit(["one"], "Move on")
+    for _ in range(2):
+        local.tag("otoloop#prod#3", '{"seq":3}', at=first)
+    assert local.commit_of("otoloop#prod#3") == first != local.head()
+    assert local.tag_message("otoloop#prod#3") == '{"seq":3}' and local.tag_message("none") == ""
+    assert local.has_commit(first) and not local.has_commit("0" * 40)
+
+
+def test_what_a_stage_made_comes_from_the_remote_as_it_was(local: Repo, tmp_path: Path) -> None:
+    (local.workspace / "dvc.yaml").write_text(
+        "stages:\n  make:\n    cmd: mkdir -p made/sub && echo 1 > made/a && echo 2 > made/sub/b\n    outs: [made]\n",
+        encoding="utf-8",
+    )
+    local.dvc_repro("make")
+    local.dvc_push()
+    commit = local.commit(["dvc.yaml", "dvc.lock", ".gitignore"], "Made")
+    (local.workspace / "made" / "a").write_text("another", encoding="utf-8")
+    folder = local.fetch_out(commit, "made", tmp_path / "out")
+    assert {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()} == {
+        "a": "1\n", "sub/b": "2\n"
+    }  # fmt: skip
+    with pytest.raises(OtoloopError, match="made other"):
+        local.fetch_out(commit, "other", tmp_path / "out")
+    for path in _objects(tmp_path):
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(OtoloopError, match="In the DVC remote"):
+        local.fetch_out(commit, "made", tmp_path / "again")

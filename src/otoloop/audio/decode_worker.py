@@ -24,11 +24,11 @@ def main(memory_mb: int, cpu_s: int) -> None:
     """Serve requests until the input ends."""
     import soundfile  # noqa: F401  # its memory must not count against the files
 
-    _limit_memory(memory_mb)
+    limit_memory(memory_mb)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the frames
     for line in sys.stdin.buffer:
-        _limit_cpu(cpu_s)
+        limit_cpu(cpu_s)
         try:
             _decode(json.loads(line), out)
         except MemoryError:
@@ -69,7 +69,7 @@ def _send(out: BinaryIO, kind: bytes, body: bytes) -> None:
     out.write(kind + struct.pack(">I", len(body)) + body)
 
 
-def _limit_memory(megabytes: int) -> None:
+def limit_memory(megabytes: int) -> None:
     """Let the address space grow by so much beyond what the interpreter and its libraries already take."""
     statm = Path("/proc/self/statm")
     pages = int(statm.read_text().split()[0]) if statm.exists() else 0
@@ -78,7 +78,7 @@ def _limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _limit_cpu(seconds: int) -> None:
+def limit_cpu(seconds: int) -> None:
     """Give the next file so many seconds of processor time from now on."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used = int(usage.ru_utime + usage.ru_stime) + 1

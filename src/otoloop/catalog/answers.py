@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from otoloop.catalog.tables import AnswerRow, FeedbackRow
 from otoloop.errors import OtoloopError
+from otoloop.reasoning.vocab import by_name, faults
 
 VERDICTS = ("right", "wrong", "unsure")
 
 
 def add_answer(session: Session, answer_id: str, *, question: str, output: str, version: str, **more: Any) -> AnswerRow:
-    """Store an answer; ``more`` are the other columns: clip, site, machine, channel, sha, confidence, latency_ms."""
+    """Store an answer; ``more`` are the row's other columns."""
     row = AnswerRow(id=answer_id, question=question, output=output, version=version, **more)
     session.add(row)
     session.flush()
@@ -51,19 +52,38 @@ def answers(
     return session.scalars(query.limit(limit)).all()
 
 
-def add_feedback(session: Session, answer_id: str, verdict: str, *, actor: str = "", comment: str = "") -> FeedbackRow:
+def of_clip(session: Session, *sounds: str | None) -> Sequence[AnswerRow]:
+    """Answers about a sound by its content ids (that of the clip, and of its parent), newest first."""
+    wanted = [sound for sound in sounds if sound]
+    query = select(AnswerRow).where(AnswerRow.clip.in_(wanted))
+    return session.scalars(query.order_by(AnswerRow.created_at.desc(), AnswerRow.id)).all()
+
+
+def add_feedback(
+    session: Session, answer_id: str, verdict: str, *, actor: str = "", comment: str = "", label: str | None = None
+) -> FeedbackRow:
     """Store what somebody said of an answer.
 
     Raises:
-        OtoloopError: there is no such answer, or the verdict is none of right, wrong, unsure.
+        OtoloopError: there is no such answer, the verdict is none of right, wrong, unsure, or ``label`` is no fault.
     """
     if verdict not in VERDICTS:
         raise OtoloopError(f"Feedback {verdict!r} is not one of {', '.join(VERDICTS)}.", "Choose one of them.")
     answer(session, answer_id)
-    row = FeedbackRow(answer=answer_id, verdict=verdict, actor=actor, comment=comment)
+    row = FeedbackRow(answer=answer_id, verdict=verdict, actor=actor, comment=comment, label=_fault(label))
     session.add(row)
     session.flush()
     return row
+
+
+def _fault(label: str | None) -> str | None:
+    """The id of a fault by its id or one of its names."""
+    if not label:
+        return None
+    found = by_name(label)
+    if found is None:
+        raise OtoloopError(f"{label!r} is no fault of the vocabulary.", f"Use one of: {', '.join(faults())}.")
+    return found.id
 
 
 def feedback(

@@ -73,6 +73,12 @@ def clip(session: Session, clip_id: str) -> ClipRow:
     raise OtoloopError(f"Clip {clip_id!r} {problem}.", "List the clips with `otoloop clips`.")
 
 
+def of_sound(session: Session, content_id: str) -> ClipRow | None:
+    """The clip that a sound became: itself, or what was made of it when its speech was hidden."""
+    query = select(ClipRow).where(or_(ClipRow.id == content_id, ClipRow.parent == content_id))
+    return session.scalars(query.order_by(ClipRow.state, ClipRow.id).limit(1)).first()
+
+
 def has_clip(session: Session, clip_id: str) -> bool:
     """Whether the catalogue has this clip, erased ones included."""
     return session.get(ClipRow, clip_id) is not None

@@ -115,6 +115,14 @@ def queue(
     session.flush()
 
 
+def pick_again(session: Session, item_ids: Iterable[str], *, priority: Mapping[str, float], picked_by: str) -> None:
+    """Say anew why queued items are shown and how soon."""
+    for item_id in item_ids:
+        row = session.get_one(ItemRow, item_id)
+        row.priority, row.picked_by = priority[item_id], picked_by
+    session.flush()
+
+
 def replace_item(session: Session, old: str, new: Item) -> None:
     """Let ``new`` (a corrected question or answer) supersede the item ``old``; ``new`` starts as drafted."""
     move(session, [old], "superseded")
@@ -129,10 +137,10 @@ def item(session: Session, item_id: str) -> ItemView:
     Raises:
         OtoloopError: there is no such item.
     """
-    found = session.execute(_views().where(ItemRow.id == item_id)).one_or_none()
+    found = session.execute(views().where(ItemRow.id == item_id)).one_or_none()
     if found is None:
         raise OtoloopError(f"There is no item {item_id!r}.", "List the items with `otoloop review list`.")
-    return _view(*found)
+    return view(*found)
 
 
 def items(
@@ -149,15 +157,21 @@ def items(
 
     ``since`` bounds when the item was made, ``decided_since`` when it was approved or rejected.
     """
-    query = _views().order_by(ItemRow.priority.desc(), ItemRow.created_at, ItemRow.id)
+    query = views().order_by(ItemRow.priority.desc(), ItemRow.created_at, ItemRow.id)
     for column, value in ((ItemRow.state, state), (ItemRow.clip, clip), (ClipRow.site, site)):
         query = query.where(column == value) if value is not None else query
     query = query.where(ItemRow.created_at >= since) if since else query
     query = query.where(ItemRow.decided_at >= decided_since) if decided_since else query
-    return [_view(*row) for row in session.execute(query.limit(limit))]
+    return [view(*row) for row in session.execute(query.limit(limit))]
 
 
-def _views() -> Select[tuple[ItemRow, TraceRow, ClipRow]]:
+def queued_ids(session: Session) -> list[str]:
+    """Ids of all queued items in the order in which reviewers see them."""
+    query = select(ItemRow.id).where(ItemRow.state == "queued")
+    return list(session.scalars(query.order_by(ItemRow.priority.desc(), ItemRow.created_at, ItemRow.id)))
+
+
+def views() -> Select[tuple[ItemRow, TraceRow, ClipRow]]:
     """Items joined with their newest trace (if any) and their clip."""
     newest = select(TraceRow.item, func.max(TraceRow.version).label("version")).group_by(TraceRow.item).subquery()
     return (
@@ -168,7 +182,8 @@ def _views() -> Select[tuple[ItemRow, TraceRow, ClipRow]]:
     )
 
 
-def _view(row: ItemRow, trace: TraceRow | None, clip: ClipRow) -> ItemView:
+def view(row: ItemRow, trace: TraceRow | None, clip: ClipRow) -> ItemView:
+    """A row of `views` as one value."""
     return ItemView(
         record(row), row.state, row.priority, row.picked_by, row.double, row.replaced_by, row.created_at,
         row.decided_at, trace, clip,

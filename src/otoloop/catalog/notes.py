@@ -13,7 +13,8 @@ from otoloop.catalog.tables import ClipRow, LabelRow, NoteRow
 from otoloop.records import Note
 
 FIELDS = ("machine", "state", "symptom", "fault", "severity")
-SOURCES = ("note_field", "note_text", "conflict", "reviewer", "import", "answer")
+SOURCES = ("note_field", "note_text", "conflict", "reviewer", "import", "answer", "model")
+"""``answer``: what somebody said of an answer; ``model``: what the model said. Both only propose: reviewers decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,14 @@ def release_items(session: Session, release_id: str) -> list[tuple[ApprovedItem,
     ]
 
 
+def erased_from(session: Session, release_id: str) -> list[str]:
+    """Clips of a release that were erased since."""
+    query = select(ClipRow.id).join(ItemRow, ItemRow.clip == ClipRow.id)
+    query = query.join(ReleaseItemRow, ReleaseItemRow.item == ItemRow.id)
+    query = query.where(ReleaseItemRow.release == release_id, ClipRow.state == "erased")
+    return list(session.scalars(query.distinct().order_by(ClipRow.id)))
+
+
 def close_intent(
     session: Session, release_id: str, *, commit: str | None = None, meta: Mapping[str, Any] | None = None
 ) -> None:

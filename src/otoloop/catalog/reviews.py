@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from otoloop.catalog import items as item_store
 from otoloop.catalog.states import move
-from otoloop.catalog.tables import ClipRow, ItemRow, ReviewRow, TraceRow
+from otoloop.catalog.tables import ClipRow, ItemRow, ReleaseItemRow, ReviewRow, TraceRow
 from otoloop.errors import OtoloopError
 from otoloop.records import Finding, Item
 
@@ -93,6 +93,16 @@ def reviews(
     query = query.where(ReviewRow.item == item_id) if item_id else query
     query = query.where(ReviewRow.actor == actor) if actor else query
     return session.scalars(query.where(ReviewRow.created_at >= since) if since else query).all()
+
+
+def who_approved(session: Session, release: str) -> dict[str, int]:
+    """How many items of a release each person approved, by the review that counted."""
+    last = select(func.max(ReviewRow.id)).join(ReleaseItemRow, ReleaseItemRow.item == ReviewRow.item)
+    last = last.where(
+        ReleaseItemRow.release == release, ReviewRow.decision == "approve", ReviewRow.final.is_(True)
+    )  # fmt: skip
+    query = select(ReviewRow.actor, func.count()).where(ReviewRow.id.in_(last.group_by(ReviewRow.item)))
+    return {actor: int(n) for actor, n in session.execute(query.group_by(ReviewRow.actor).order_by(ReviewRow.actor))}
 
 
 def approved_items(

@@ -244,7 +244,11 @@ class ReleaseItemRow(Base):
 
 
 class AnswerRow(Base):
-    """What the model said to somebody, and which version said it."""
+    """What the model said to somebody, and which version said it.
+
+    ``clip`` is the content id of the sound as it was sent: that of a clip, or of a clip's parent if speech was hidden in
+    it, once the intake has it. ``details``: kind, lang, style, seconds, valid (a trace), declined, claim_counts by status.
+    """
 
     __tablename__ = "answers"
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -258,18 +262,38 @@ class AnswerRow(Base):
     output: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float | None] = mapped_column(Float)
     latency_ms: Mapped[float | None] = mapped_column(Float)
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
     created_at: Mapped[datetime] = mapped_column(Utc, default=now, index=True)
 
 
 class FeedbackRow(Base):
-    """What somebody said of an answer."""
+    """What somebody said of an answer; ``label`` is the fault that they say it is."""
 
     __tablename__ = "feedback"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     answer: Mapped[str] = mapped_column(String(80), ForeignKey("answers.id"), index=True)
     actor: Mapped[str] = mapped_column(String(200), default="")
     verdict: Mapped[str] = mapped_column(String(20))
+    label: Mapped[str | None] = mapped_column(String(60))
     comment: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(Utc, default=now)
+
+
+class WatchedRow(Base):
+    """One answer that was looked at for the review queue, once.
+
+    ``random`` was drawn when it was first seen and never changes, so that the drawn answers stay a fair sample.
+    ``complaint``: somebody called it wrong. ``handled``: its sound is a clip and ``fault`` was proposed for it (None:
+    nothing names one).
+    """
+
+    __tablename__ = "watched"
+    __table_args__ = (Index("ix_watched_random_complaint", "random", "complaint"),)
+    answer: Mapped[str] = mapped_column(String(80), ForeignKey("answers.id"), primary_key=True)
+    random: Mapped[bool] = mapped_column(default=False)
+    complaint: Mapped[bool] = mapped_column(default=False)
+    handled: Mapped[bool] = mapped_column(default=False)
+    fault: Mapped[str | None] = mapped_column(String(60))
     created_at: Mapped[datetime] = mapped_column(Utc, default=now)
 
 
@@ -279,3 +303,45 @@ class MarkRow(Base):
     __tablename__ = "marks"
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
     time: Mapped[datetime] = mapped_column(Utc)
+
+
+class AccountRow(Base):
+    """A person who may log in to the pages. ``password`` is an argon2 hash, or None until they chose one."""
+
+    __tablename__ = "accounts"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    roles: Mapped[list[str]] = mapped_column(Json, default=list)
+    password: Mapped[str | None] = mapped_column(Text)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(Utc, default=now)
+    last_login: Mapped[datetime | None] = mapped_column(Utc)
+
+
+class LogInRow(Base):
+    """One browser that is logged in; ``token`` is the sha256 of what its cookie holds."""
+
+    __tablename__ = "logins"
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account: Mapped[str] = mapped_column(String(60), ForeignKey("accounts.name"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Utc, default=now)
+    seen_at: Mapped[datetime] = mapped_column(Utc, default=now)
+
+
+class LinkRow(Base):
+    """A link that works once: to choose a password, or (without an account) to make the first admin."""
+
+    __tablename__ = "links"
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account: Mapped[str | None] = mapped_column(String(60), ForeignKey("accounts.name"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(Utc)
+    used_at: Mapped[datetime | None] = mapped_column(Utc)
+
+
+class LogInFailureRow(Base):
+    """One wrong password; a few of them make the next tries wait."""
+
+    __tablename__ = "login_failures"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(60), index=True)
+    address: Mapped[str] = mapped_column(String(80), index=True)
+    time: Mapped[datetime] = mapped_column(Utc, default=now, index=True)

@@ -12,8 +12,8 @@ from otoloop.commands.output import Json, emit, say
 if TYPE_CHECKING:
     import numpy as np
 
-    from otoloop.evaluate.ask import Asked
-    from otoloop.params import IntakeParams
+    from otoloop.evaluate.ask import Asked, Asker
+    from otoloop.params import IntakeParams, Params
     from otoloop.records import Evidence
 
 
@@ -33,6 +33,7 @@ def ask(
     adapter: str = typer.Option(
         "", metavar="DIR|base|latest", help="Which adapter; default: the one trained last here, else the base."
     ),
+    live: bool = typer.Option(False, "--live", help="Ask the version that is live in this workspace's channel."),
     machine: str | None = typer.Option(None, help="Its machine in machines.yaml, for orders and mesh frequency."),
     sensors: Path | None = typer.Option(
         None, exists=True, dir_okay=False, help="Its sensor readings; by default the file beside it, if there is one."
@@ -43,13 +44,12 @@ def ask(
 
     Example: otoloop ask pump-3.wav "What is wrong with this machine?" --choices "cavitation,air leak,normal running"
     """
-    from otoloop.evaluate.ask import Asker
     from otoloop.params import Params, load_params
 
     workspace = _workspace()
     params = load_params(workspace / "params.yaml") if workspace else Params()
     wave, facts = _heard(audio, params.intake, sensors, machine)
-    asker = Asker(adapter or _default(workspace), workspace, params.base)
+    asker = _asker(adapter, live, workspace, params)
     asked = asker.ask(
         wave, question, facts, choices=[c.strip() for c in choices.split(",") if c.strip()],
         evidence=evidence, style="direct" if direct else "cot",
@@ -83,6 +83,20 @@ def _heard(
     sound = clip.floats()[: MAX_SECONDS * clip.rate]
     facts = derive(measure(sound, clip.rate), _sensors(audio, sensors), _machine(machine))
     return mono(sound, clip.rate)[: MAX_SECONDS * RATE], facts
+
+
+def _asker(adapter: str, live: bool, workspace: Path | None, params: Params) -> Asker:
+    """The model that is asked: by its adapter, or what is live."""
+    from otoloop.errors import OtoloopError
+    from otoloop.evaluate.ask import Asker
+
+    if not live:
+        return Asker(adapter or _default(workspace), workspace, params.base)
+    if workspace is None or adapter:
+        raise OtoloopError("--live asks what a workspace serves, and no other adapter.", "Leave --adapter away.")
+    from otoloop.serve.bundles import live_asker
+
+    return live_asker(workspace, params)
 
 
 def _workspace() -> Path | None:

@@ -127,19 +127,10 @@ def _sensors(file: Path, given: Path | None) -> dict[str, float] | None:
 
 def _machine(name: str | None) -> dict[str, Any] | None:
     """Find a machine in the workspace's machines.yaml."""
-    from otoloop.errors import OtoloopError
-    from otoloop.intake.machines import load_machines
+    from otoloop.intake.machines import find_machine
     from otoloop.settings import find_workspace
 
-    if name is None:
-        return None
-    path = find_workspace(Path.cwd()) / "machines.yaml"
-    known = load_machines(path)
-    for row in known:
-        if name in (row["machine"], f"{row['site']}/{row['machine']}"):
-            return row
-    names = ", ".join(str(row["machine"]) for row in known[:20]) or "none"
-    raise OtoloopError(f"{path} has no machine {name!r}.", f"Use one of: {names}.")
+    return find_machine(find_workspace(Path.cwd()) / "machines.yaml", name) if name else None
 
 
 def _facts(known: dict[str, Measured]) -> Iterator[str]:

@@ -34,7 +34,7 @@ def retrain(
 ) -> None:
     """Run a cycle: freeze what is approved, train on it, examine, judge. Every verdict is a result: exit code 0.
 
-    A cycle that was cut off goes on where it stopped.
+    A cycle that was cut off goes on where it stopped. A candidate whose verdict allows it is requested to go live.
 
     Example: otoloop retrain        or a part of it: otoloop retrain --last encode
     """
@@ -49,7 +49,25 @@ def retrain(
         _freeze(workspace)
     begun, done = _cycle(workspace, names, whole=first is None)
     data, human = _outcome(workspace, begun, done, names)
+    if data["tag"]:
+        data["request"], told = _ask(workspace)
+        human += told
     emit(data, human, as_json)
+
+
+def _ask(workspace: Path) -> tuple[str | None, str]:
+    """The request to go live that the verdict allows, made now or before; the cycle stands without it too."""
+    import warnings
+
+    from otoloop.errors import OtoloopError
+    from otoloop.promote.requests import after_cycle
+
+    warnings.simplefilter("ignore", FutureWarning)  # libraries to their developers, not to our users
+    try:
+        made = after_cycle(workspace)
+    except OtoloopError as err:
+        return None, f"\nNot requested to go live: {err}"
+    return (made.id, f"\nFor an approver: otoloop promotions show {made.id}") if made else (None, "")
 
 
 def _freeze(workspace: Path) -> None:

@@ -37,14 +37,15 @@ def init(
 
 def up(
     only: list[str] = typer.Option(
-        [], help="Start just this part (repeatable): s3, prefect, worker-cpu, worker-gpu, web."
+        [], help="Start just this part (repeatable): s3, prefect, worker-cpu, worker-gpu, web, gateway."
     ),
     s3_port: int = typer.Option(0, help="Port of the S3 server; any free one by default."),
     prefect_port: int = typer.Option(0, help="Port of Prefect; 4200 if free by default."),
     web_port: int = typer.Option(0, help="Port of the review page; 8080 if free by default."),
+    gateway_port: int = typer.Option(0, help="Port of the gateway; 8000 if free by default."),
     as_json: bool = Json,
 ) -> None:
-    """Start S3, Prefect with its workers, and the review page, all on this machine only; safe to repeat.
+    """Start S3, Prefect with its workers, the pages and the gateway, all on this machine only; safe to repeat.
 
     With OTOLOOP_S3_ENDPOINT or PREFECT_API_URL set, yours are used and none is started.
 
@@ -52,11 +53,14 @@ def up(
     """
     from otoloop.workspace import up as starting
 
-    ports = {name: port for name, port in (("s3", s3_port), ("prefect", prefect_port), ("web", web_port)) if port}
+    given = {"s3": s3_port, "prefect": prefect_port, "web": web_port, "gateway": gateway_port}
+    ports = {name: port for name, port in given.items() if port}
     if not only or set(only) != {"s3"}:
         say("Starting; Prefect takes some seconds ...")
-    starting.up(_workspace(), only=only or starting.PARTS, ports=ports)
+    parts = starting.up(_workspace(), only=only or starting.PARTS, ports=ports)
     _show_status(as_json)
+    if any(part.name == "web" for part in parts):
+        _welcome_first()
 
 
 def down(as_json: bool = Json) -> None:
@@ -98,6 +102,14 @@ def _workspace() -> Path:
     from otoloop.settings import Settings
 
     return Settings().workspace
+
+
+def _welcome_first() -> None:
+    """The first start tells how to come in: there is no default password."""
+    from otoloop.web.links import first_link
+
+    if url := first_link(_workspace()):
+        say(f"Nobody has an account yet. Make the first (valid once, 15 minutes; again: `otoloop user link`):\n  {url}")
 
 
 def _show_status(as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from otoloop.demo.tour import Demo
 
 if TYPE_CHECKING:
-    from otoloop.evaluate.ask import Asked
+    from otoloop.evaluate.ask import Asked, Asker
     from otoloop.evaluate.suites import Question
 
 HOLDS = {"confirmed": True, "contradicted": False, "not_hearable": False}
@@ -18,16 +18,15 @@ _PART = re.compile(r"<(PLANNING|CAPTION|REASONING|SUMMARY|RESPONSE)>(.*?)</\1>",
 
 def ask_each_new_kind(demo: Demo) -> str:
     """One question a kind; the trace is printed with each claim ticked or crossed."""
-    from otoloop.evaluate.ask import LATEST, Asker, marked
-    from otoloop.params import load_params
+    from otoloop.evaluate.ask import marked
     from otoloop.reasoning.facts import as_evidence
     from otoloop.train.sound import wave
 
-    asker = Asker(LATEST, demo.workspace, load_params(demo.workspace / "params.yaml").base)
-    chosen = _choose(demo)
-    sounds = _sounds(demo, [q.item.clip for q in chosen])
+    asker = _asker(demo)
+    questions = chosen(demo)
+    sounds = sounds_of(demo, [q.item.clip for q in questions])
     lines: list[str] = []
-    for question in chosen:
+    for question in questions:
         item = question.item
         asked = asker.ask(
             wave(sounds[item.clip]), item.question, as_evidence(question.measured or {}), choices=item.choices or (),
@@ -40,7 +39,17 @@ def ask_each_new_kind(demo: Demo) -> str:
     return "\n".join(lines[1:])
 
 
-def _choose(demo: Demo) -> list[Question]:
+def _asker(demo: Demo) -> Asker:
+    """What is live, else the adapter trained last."""
+    from otoloop.evaluate.ask import LATEST, Asker
+    from otoloop.params import load_params
+    from otoloop.serve.bundles import live_asker
+
+    params = load_params(demo.workspace / "params.yaml")
+    return live_asker(demo.workspace, params) if demo.report.get("live") else Asker(LATEST, demo.workspace, params.base)
+
+
+def chosen(demo: Demo) -> list[Question]:
     """A sealed item of each kind left out of the base's teaching; with evidence, open and English if there is."""
     from otoloop.evaluate.suites import join_sealed
     from otoloop.reasoning.vocab import left_out_faults
@@ -58,7 +67,7 @@ def _rank(question: Question) -> tuple[bool, bool, bool, str]:
     return item.kind != "with_evidence", item.choices is not None, item.lang != "en", item.id
 
 
-def _sounds(demo: Demo, clips: Sequence[str]) -> dict[str, bytes]:
+def sounds_of(demo: Demo, clips: Sequence[str]) -> dict[str, bytes]:
     """The released audio of clips."""
     from otoloop.release import layout
 

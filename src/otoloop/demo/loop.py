@@ -87,11 +87,36 @@ def review(demo: Demo) -> str:
     )
 
 
+def spoil(demo: Demo) -> str:
+    """The careless reviewer names faults anew, before anything is drafted from them."""
+    from otoloop.catalog import clips, items
+    from otoloop.review.simulated import MIX_UPS, mislabel
+
+    book = catalogue(demo)
+    with book.reading() as session:
+        asked = {view.item.clip for view in items.items(session)}
+        fresh = [row.id for row in clips.clips(session) if row.id not in asked]
+    wrong = mislabel(book, fresh)
+    demo.facts["spoiled"] = {"new": len(fresh), "wrong": wrong}
+    names = ", ".join(f"{a} is called {b}" for a, b in MIX_UPS.items()).replace("_", " ")
+    return f"{wrong} of {len(fresh)} new recordings get a wrong name: {names}."
+
+
+def review_carelessly(demo: Demo) -> str:
+    """Whatever passes the checks is approved, whatever the note says."""
+    from otoloop.review.simulated import careless, review_all
+
+    found = review_all(catalogue(demo), load_params(demo.workspace / "params.yaml").base, opinion=careless).to_json()
+    demo.facts["review"] = {"approved": found.get("approved", 0), "rejected": found.get("rejected", 0)}
+    return f"A SIMULATED careless reviewer approved {found.get('approved', 0)} items: every claim in them is true."
+
+
 def _person_reviews(demo: Demo) -> bool:
     """Let the person choose; True when they reviewed on the page themselves."""
     import typer
 
     from otoloop.catalog import items
+    from otoloop.web.links import first_link
     from otoloop.workspace.state import running
     from otoloop.workspace.up import up
 
@@ -99,7 +124,8 @@ def _person_reviews(demo: Demo) -> bool:
         return False
     up(demo.workspace, only=["web"])
     part = running(demo.workspace, "web")
-    say(f"   Open {part.url if part else 'the page'} and approve or reject.")
+    address = first_link(demo.workspace) or (part.url if part else "the page")
+    say(f"   Open {address} and approve or reject.")
     typer.prompt("   Press Enter when you have done enough", default="", show_default=False)
     with catalogue(demo).reading() as session:
         states = items.count_by_state(session)
@@ -143,9 +169,7 @@ def outcome(demo: Demo) -> dict[str, Any]:
     gate = read_json(demo.workspace / "gate" / "report.json")
     scores = read_json(demo.workspace / "metrics" / "scores.json")["answerers"]
     manifest = read_json(demo.workspace / "release" / "manifest.json")
-    undecided = [
-        f"{c['test']} on {c['slice']}: {c['reason']}" for c in gate["checks"] if c["gating"] and c["verdict"] != "pass"
-    ]
+    undecided = [_why(c) for c in gate["checks"] if c["verdict"] == "fail" or (c["gating"] and c["verdict"] != "pass")]
     pilot = [f"Pilot lane: {gate['pilot']}. {gate['pilot_reason']}"] if gate.get("pilot") else []
     return {
         "release": manifest["release"],
@@ -154,6 +178,12 @@ def outcome(demo: Demo) -> dict[str, Any]:
         "verdict": gate["verdict"],
         "reasons": [gate["reason"], *pilot, *undecided],
     }
+
+
+def _why(check: Mapping[str, Any]) -> str:
+    """A check that did not pass, with its drop, interval and p-value."""
+    p = f" p = {check['p']:.2g}." if check.get("p") is not None else ""
+    return f"{check['test']} on {check['slice']}: {check['reason']}{p}"
 
 
 def _items(demo: Demo) -> int:

@@ -60,6 +60,8 @@ def table(demo: Demo, seconds: float) -> str:
     lines = [*_intake(demo.report["intake"]), *_honesty(demo.facts.get("honesty", {}))]
     for cycle in demo.report["cycles"]:
         lines += _cycle(cycle)
+    if live := demo.report.get("live"):
+        lines.append(_row("live", f"{live['version']} ({live['sha'][:8]}) on {live['channel']}"))
     lines += _times(demo.timings, seconds)
     lines += [f"Not yet: {name}" for name in demo.missing]
     return "\n".join(lines)

@@ -15,14 +15,11 @@ from otoloop.workspace.prefect_api import insist
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 POLL_S = 0.5
 CHATTER = (
-    "Beginning flow run",
-    "Finished in state",
-    "Created task run",
-    "Executing ",
-    "Running 1 deployment pull",
-    "Deployment step",
-    "All deployment steps",
-)
+    "Beginning flow run", "Finished in state", "Created task run", "Executing ", "Running 1 deployment pull",
+    "Deployment step", "All deployment steps", "To track the changes", "\tgit add", "To enable auto staging",
+    "\tdvc config", "Use `dvc push`", "Updating lock file", "Generating lock file",
+)  # fmt: skip
+"""What only tells how Prefect and DVC work."""
 Say = Callable[[str], None]
 
 
@@ -64,8 +61,25 @@ def _planned(url: str) -> list[tuple[str, datetime]]:
 
 def pause_schedules(url: str) -> None:
     """Keep the clock from starting runs; runs that are asked for and events still work."""
+    _set_paused(url, True)
+
+
+def resume_schedules(url: str) -> None:
+    """Let the calendar run again."""
+    _set_paused(url, False)
+
+
+def settle(url: str, *, wait_s: float) -> None:
+    """Wait until no run is under way: one that the calendar began would keep out the one that is asked for."""
+    under_way = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}}
+    end = time.monotonic() + wait_s
+    while insist(url, "POST", "/flow_runs/filter", under_way) and time.monotonic() < end:
+        time.sleep(POLL_S)
+
+
+def _set_paused(url: str, paused: bool) -> None:
     for row in insist(url, "POST", "/deployments/filter", {}):
-        insist(url, "PATCH", f"/deployments/{row['id']}", {"paused": True})
+        insist(url, "PATCH", f"/deployments/{row['id']}", {"paused": paused})
 
 
 def start(target: Deployment, parameters: Mapping[str, Any] | None = None) -> str:
@@ -120,7 +134,7 @@ def _log(url: str, run: str, offset: int) -> list[str | None]:
 def _line(row: Mapping[str, Any]) -> str | None:
     text = str(row["message"])
     ours = row["name"] in ("prefect.flow_runs", "prefect.task_runs") and not text.startswith(CHATTER)
-    return (text.splitlines() or [""])[0] if ours else None
+    return text.splitlines()[0] if ours and text.strip() else None
 
 
 def task_seconds(url: str, run: str) -> dict[str, float]:

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,33 +22,34 @@ PARAMS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 """What the demo changes of the defaults: one small site can neither show nor fill more."""
 FIRST_WAVES, LAST_WAVE = (0, 1, 2), (3,)
-SCHEDULE_WAIT_S = 20
+SCHEDULE_WAIT_S, SETTLE_S = 20, 120
 
 
 def make(demo: Demo) -> str:
     """`otoloop init`, the demo's parameters, the S3 server; Prefect starts in the background meanwhile."""
-    from otoloop.vcs import Repo
     from otoloop.workspace import ensure_store
     from otoloop.workspace.init import init
 
     folder = init(demo.workspace, prefix="demo")
-    _set(folder / "params.yaml", PARAMS)
-    Repo(folder).commit(["params.yaml"], "Parameters of the demo")
+    set_params(folder, PARAMS, "Parameters of the demo")
     ensure_store(folder)
     demo.background.append(_begin_up(folder))
     return f"{folder}: a git and DVC repository with pipeline, flows and parameters. S3 answers, Prefect is starting."
 
 
-def _set(path: Path, values: Mapping[str, Mapping[str, float]]) -> None:
-    """Change values of params.yaml; what is written around them stays."""
+def set_params(folder: Path, values: Mapping[str, Mapping[str, Any]], message: str) -> None:
+    """Change values of params.yaml, and commit; what is written around them stays."""
     from ruamel.yaml import YAML
 
-    text = YAML()
+    from otoloop.vcs import Repo
+
+    text, path = YAML(), folder / "params.yaml"
     params = text.load(path.read_text(encoding="utf-8"))
     for section, changed in values.items():
         params[section].update(changed)
     with path.open("w", encoding="utf-8") as stream:
         text.dump(params, stream)
+    Repo(folder).commit([path.name], message)
 
 
 def _begin_up(folder: Path) -> subprocess.Popen[bytes]:
@@ -111,5 +113,6 @@ def await_prefect(demo: Demo) -> str:
     planned = runs.scheduled(url, wait_s=SCHEDULE_WAIT_S)
     demo.facts["scheduled"] = dict(Counter(name for name, _ in planned))
     runs.pause_schedules(url)
+    runs.settle(url, wait_s=SETTLE_S)
     first = ", ".join(f"{name} at {when:%H:%M}" for name, when in sorted({n: w for n, w in reversed(planned)}.items()))
     return f"{url.removesuffix('/api')}: {len(planned)} runs planned (next: {first} UTC); paused for this tour."

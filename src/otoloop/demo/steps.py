@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from otoloop.demo import asking, loop, site
+from collections.abc import Sequence
+
+from otoloop.demo import asking, live, loop, site
 from otoloop.demo.tour import Step
 
-ONCE: tuple[Step, ...] = (("Make a workspace, start S3, begin to start Prefect", site.make),)
-EACH_CYCLE: tuple[Step, ...] = (
-    ("Deliver: eight machines send recordings, notes, sensors and broken files to S3", site.deliver),
+ONCE: Sequence[Step] = (("Make a workspace, start S3, begin to start Prefect", site.make),)
+_DELIVER: Step = ("Deliver: eight machines send recordings, notes, sensors and broken files to S3", site.deliver)
+_INTAKE: Step = ("Intake: pull from S3, decode, measure, check, admit or refuse", loop.intake)
+_DRAFT: Step = ("Draft: questions and chains of thought, checked against the sound", loop.draft)
+_RELEASE: Step = ("Release: freeze what was approved, push, verify, commit, tag", loop.release)
+_RETRAIN: Step = ("Retrain: validate, encode, train, answer, score, gate", loop.retrain)
+
+HONEST: Sequence[Step] = (
+    _DELIVER,
     ("Prefect: server, worker and calendar", site.await_prefect),
-    ("Intake: pull from S3, decode, measure, check, admit or refuse", loop.intake),
-    ("Draft: questions and chains of thought, checked against the sound", loop.draft),
+    _INTAKE,
+    _DRAFT,
     ("Review: approve or reject", loop.review),
-    ("Release: freeze what was approved, push, verify, commit, tag", loop.release),
-    ("Retrain: validate, encode, train, answer, score, gate", loop.retrain),
+    _RELEASE,
+    _RETRAIN,
+    ("Approve: a second person signs, the flow promote puts the version live", live.approve),
+    ("Serve: a technician asks the live version and says whether it was right", live.serve),
+    ("Ask about sounds that the base was never taught", asking.ask_each_new_kind),
 )
-LAST: tuple[Step, ...] = (("Ask about sounds that the base was never taught", asking.ask_each_new_kind),)
+"""The first cycle: it ends with a live version."""
+SPOILED: Sequence[Step] = (
+    _DELIVER,
+    _INTAKE,
+    ("Spoil: a careless reviewer names a third of the new recordings wrongly, always the same way", loop.spoil),
+    _DRAFT,
+    ("Review: the careless reviewer approves whatever passes the checks", loop.review_carelessly),
+    _RELEASE,
+    _RETRAIN,
+    ("Live: the version before stays", live.stays),
+)
+"""The second cycle: every claim about the signal is true, so only the gate can notice that the names are wrong."""
+CYCLES: Sequence[Sequence[Step]] = (HONEST, SPOILED)

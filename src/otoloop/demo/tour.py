@@ -58,24 +58,21 @@ Step = tuple[str, Callable[[Demo], str]]
 """What a step does in plain words, and the function that does it and returns what came of it."""
 
 
-def walk(demo: Demo, once: Sequence[Step], each_cycle: Sequence[Step], last: Sequence[Step]) -> None:
+def walk(demo: Demo, once: Sequence[Step], cycles: Sequence[Sequence[Step]]) -> None:
     """Take every step; whatever happens, end all that was started."""
     with _clean_end(demo):
         for step in once:
             _take(demo, step)
-        for cycle in range(1, demo.cycles + 1):
-            demo.cycle = cycle
-            for step in each_cycle:
+        for number, steps in enumerate(cycles[: demo.cycles], 1):
+            demo.cycle = number
+            for step in steps:
                 _take(demo, step)
-        for step in last:
-            _take(demo, step)
     _remember(demo, "finished")
 
 
 def _take(demo: Demo, step: Step) -> None:
     title, action = step
-    title = title if demo.cycles == 1 else title.replace("cycle", f"cycle {demo.cycle}")
-    say(f"\n== {title}")
+    say(f"\n== {title}" if demo.cycles == 1 else f"\n== Cycle {demo.cycle}. {title}")
     _remember(demo, title)
     start, worked = time.monotonic(), _cpu_seconds(demo.workspace)
     try:
@@ -84,7 +81,8 @@ def _take(demo: Demo, step: Step) -> None:
         demo.missing.append(str(err))
         say(f"   not yet: {err}")
         return
-    timing = Timing(title.split(":")[0], time.monotonic() - start, _cpu_seconds(demo.workspace) - worked)
+    name = title.split(":")[0] if demo.cycles == 1 else f"{demo.cycle} {title.split(':')[0]}"
+    timing = Timing(name, time.monotonic() - start, _cpu_seconds(demo.workspace) - worked)
     demo.timings.append(timing)
     for line in outcome.splitlines():
         say(f"   {line}")
@@ -141,6 +139,11 @@ def _end_all(workspace: Path) -> None:
 
     if workspace.is_dir():
         down(workspace)
+
+
+def finished(folder: Path) -> bool:
+    """Whether a whole demo lies there."""
+    return (folder / MARK).is_file() and read_json(folder / MARK).get("step") == "finished"
 
 
 def make_room(folder: Path) -> str:

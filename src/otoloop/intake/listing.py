@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from otoloop.catalog import clips, deliveries, notes
 from otoloop.catalog.tables import ClipRow, DeliveryRow
+from otoloop.codes import QUARANTINE_CODES
 from otoloop.errors import OtoloopError
 from otoloop.intake.keys import parse_key, time_of
 
@@ -70,8 +71,22 @@ def refused_row(row: DeliveryRow) -> dict[str, Any]:
 
 
 def retry(session: Session, which: Sequence[str]) -> int:
-    """Take quarantined deliveries up again: by number, by reason code, or ``all``; returns how many."""
+    """Take quarantined deliveries up again: by number, by reason code, or ``all``; returns how many.
+
+    Raises:
+        OtoloopError: one of ``which`` is none of these, or a number that is not in quarantine.
+    """
     known = deliveries.deliveries(session, state="quarantined")
+    numbers = {str(row.id) for row in known}
+    for one in which:
+        if one.isdecimal() and one not in numbers:
+            raise OtoloopError(
+                f"There is no delivery {one} in quarantine.", "`otoloop intake --show` lists those that are."
+            )
+        if not one.isdecimal() and one not in ("all", *QUARANTINE_CODES):
+            raise OtoloopError(
+                f"There is no reason {one!r}.", f"Give a number, `all`, or one of: {', '.join(QUARANTINE_CODES)}."
+            )
     chosen = [row.id for row in known if {"all", str(row.id), row.reason_code} & set(which)]
     return deliveries.retry(session, chosen)
 

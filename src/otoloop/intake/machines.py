@@ -68,6 +68,23 @@ def load_machines(path: Path) -> list[dict[str, Any]]:
     return machines
 
 
+def find_machine(path: Path, name: str) -> dict[str, Any]:
+    """The entry of a machine by its name, or by site/machine where several sites have one of that name.
+
+    Raises:
+        OtoloopError: there is none, or there are several.
+    """
+    known = load_machines(path)
+    found = [row for row in known if name in (row["machine"], f"{row['site']}/{row['machine']}")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        places = ", ".join(f"{row['site']}/{row['machine']}" for row in found)
+        raise OtoloopError(f"There are several machines {name!r}.", f"Use one of: {places}.")
+    names = ", ".join(str(row["machine"]) for row in known[:20]) or "none"
+    raise OtoloopError(f"{path.name} has no machine {name[:80]!r}.", f"Use one of: {names}.")
+
+
 def _checked(row: Any, number: int, path: Path) -> dict[str, Any]:
     try:
         return Machine.model_validate(row).model_dump(exclude_none=True)

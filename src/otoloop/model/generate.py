@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -72,8 +72,21 @@ def generate(
 def _decode(
     pieces: Any, hidden: torch.Tensor, mask: torch.Tensor, end: int, limit: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The decoding loop: one forward with a key-value cache a token, rows that ended are dropped at the end."""
-    cache, tokens, probs = Cache(layers=[_Room(hidden.shape[1] + limit) for _ in pieces.lm.layers]), [], []
+    """All tokens [B, N] and their probabilities, to the longest answer's end; shorter ones are filled with ``end``."""
+    tokens, probs = zip(*steps(pieces, hidden, mask, end, limit), strict=True)
+    return torch.stack(tokens, 1), torch.stack(probs, 1)
+
+
+@torch.inference_mode()
+def steps(
+    pieces: Any, hidden: torch.Tensor, mask: torch.Tensor, end: int, limit: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The decoding loop: the next token [B] of every row and its probability, until all have ended or ``limit``.
+
+    Takes embedded prompts [B, L, d], padded on the left, with their mask [B, L]; one forward with a key-value cache a
+    token. A row that ended gives ``end`` from then on.
+    """
+    cache = Cache(layers=[_Room(hidden.shape[1] + limit) for _ in pieces.lm.layers])
     positions = (mask.cumsum(1) - 1).clamp_min(0)
     done = torch.zeros(len(hidden), dtype=torch.bool, device=hidden.device)
     for _ in range(limit):
@@ -81,12 +94,11 @@ def _decode(
             inputs_embeds=hidden, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
         )
         best = pieces.head(out.last_hidden_state[:, -1]).float().softmax(-1).max(-1)
-        tokens.append(torch.where(done, end, best.indices))
-        probs.append(best.values)
+        token = torch.where(done, end, best.indices)
+        yield token, best.values
         done = done | (best.indices == end)
         if bool(done.all()):
             break
-        hidden = pieces.lm.embed_tokens(tokens[-1])[:, None]
+        hidden = pieces.lm.embed_tokens(token)[:, None]
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
         positions = positions[:, -1:] + 1
-    return torch.stack(tokens, 1), torch.stack(probs, 1)

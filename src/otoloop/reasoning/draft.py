@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from otoloop.audio.derive import derive
-from otoloop.catalog import Catalog, clips, items, notes
+from otoloop.catalog import Catalog, clips, items, notes, watched
 from otoloop.catalog.states import move
 from otoloop.catalog.tables import ClipRow, ItemRow
 from otoloop.model.prompts import prompt
@@ -65,13 +65,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A clip to draft for, with all that drafting reads."""
+    """A clip to draft for, with all that drafting reads; ``reason``: why an answer about it was picked, or empty."""
 
     row: ClipRow
     fault: Fault
     evidence: Evidence
     note_lang: str
     slice: Mapping[str, str]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _draft_clip(session: Session, clip: str, params: Params, seen: Decided, memo
         clip, due.fault, due.evidence, shares=_shares(params), note_lang=due.note_lang, slice=due.slice
     ):
         draft = draft_item(item, due.fault, due.evidence, base=params.base, memo=memo, seed=params.draft.seed)
-        _store(session, draft, params, seen, report)
+        _store(session, draft, params, seen, report, due.reason)
 
 
 def _shares(params: Params) -> Shares:
@@ -144,7 +145,8 @@ def _read(session: Session, clip: str) -> Due | None:
         "session": row.session,
         "cluster": f"{row.site}/{row.machine}/{row.session}",
     }
-    return Due(row, faults()[label.fault], derived(row, machine), note.lang if note else "en", cut)
+    lang, reason = note.lang if note else "en", watched.reason(session, row)
+    return Due(row, faults()[label.fault], derived(row, machine), lang, cut, reason)
 
 
 def derived(row: ClipRow, machine: Mapping[str, Any]) -> Evidence:
@@ -182,7 +184,9 @@ def _retire(session: Session, clip: str) -> int:
     return len(old)
 
 
-def _store(session: Session, draft: Draft, params: Params, seen: Decided, report: Report) -> None:
+def _store(
+    session: Session, draft: Draft, params: Params, seen: Decided, report: Report, reason: str
+) -> None:  # fmt: skip
     """Write one draft; queue it when no check speaks against it."""
     item = draft.item
     if not items.add_items(session, [item]):
@@ -196,7 +200,7 @@ def _store(session: Session, draft: Draft, params: Params, seen: Decided, report
     codes = {f.code for f in draft.findings if f.code is not None}
     report.held_back.update(codes)
     if not codes:
-        spot = place(item, draft.findings, seen, params.review, seed=params.draft.seed)
+        spot = place(item, draft.findings, seen, params.review, seed=params.draft.seed, reason=reason)
         items.queue(
             session, [item.id], priority={item.id: spot.priority}, picked_by={item.id: spot.picked_by},
             double=[item.id] if spot.double else [],

@@ -3,7 +3,7 @@
     cycle: 7
     release: {id: r0003, sha256: ...}                      of release/manifest.json
     base: {ref: otoloop-mini, name: ..., revision: ..., sha256: ...}
-    champion: {version: v4, sha256: ..., base: {...}}      files in inputs/champion; version null when there is none
+    champion: {version: v4, sha256: ..., base: {...}, cycle: 5}     files in inputs/champion; version null: there is none
     suites: [{name: general, items: inputs/suites/general.parquet, sha256: ..., role: guard, ...}]
     replay: [{items: inputs/replay/general.parquet, sha256: ...}]        mixed into training against forgetting
     grant: {event: 12, alpha: 0.02}                        leave to look at the sealed sets, or null
@@ -89,11 +89,38 @@ def read_cycle(workspace: Path) -> Cycle:
 
 
 def write_cycle(
-    workspace: Path, *, base: BaseRef, suites: Sequence[Mapping[str, Any]] = (),
-    replay: Sequence[Mapping[str, Any]] = (), champion: Mapping[str, Any] | None = None, champion_files: Path | None = None,
-    grant: Mapping[str, Any] | None = None, reason: str = "", owner: str = "",
+    workspace: Path, *, base: BaseRef, champion: Mapping[str, Any] | None = None, champion_files: Path | None = None,
+    **more: Any,
 ) -> Path:  # fmt: skip
-    """Write the inputs of the next cycle for the release that lies in the workspace, and return the file's path.
+    """Write the inputs of the next cycle, and return the file's path.
+
+    Args:
+        workspace: where release/ lies.
+        base: the pinned base.
+        champion: ``{version, sha256, base}`` of the adapter in production, or None.
+        champion_files: folder with its adapter, copied to inputs/champion; needed with ``champion``.
+        more: as `next_inputs` takes them.
+
+    Raises:
+        OtoloopError: as `next_inputs`.
+    """
+    return write_inputs(workspace, next_inputs(workspace, base=base, champion=champion, **more), champion_files)
+
+
+def write_inputs(workspace: Path, row: Mapping[str, Any], champion_files: Path | None = None) -> Path:
+    """Write inputs made by `next_inputs`, and the champion's adapter; returns the file's path."""
+    _put_champion(workspace / CHAMPION, row["champion"]["version"], champion_files)
+    with replacing(workspace / PATH) as draft:
+        draft.write_text(yaml.safe_dump(dict(row), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return workspace / PATH
+
+
+def next_inputs(
+    workspace: Path, *, base: BaseRef, suites: Sequence[Mapping[str, Any]] = (),
+    replay: Sequence[Mapping[str, Any]] = (), champion: Mapping[str, Any] | None = None,
+    grant: Mapping[str, Any] | None = None, reason: str = "", owner: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """The inputs of the next cycle for the release that lies in the workspace; nothing is written.
 
     Args:
         workspace: where release/ lies.
@@ -101,7 +128,6 @@ def write_cycle(
         suites: entries as `evaluate.suites.Suite` reads them; ``sha256`` is filled in for those with ``items``.
         replay: ``{items}`` of files with lessons to mix into training; ``sha256`` is filled in.
         champion: ``{version, sha256, base}`` of the adapter in production, or None.
-        champion_files: folder with its adapter, copied to inputs/champion; needed with ``champion``.
         grant: leave to look at sealed sets.
         reason: why this cycle runs.
         owner: in whose name.
@@ -109,8 +135,7 @@ def write_cycle(
     Raises:
         OtoloopError: there is no release, or a suite's file is missing.
     """
-    _put_champion(workspace / CHAMPION, champion, champion_files)
-    row = {
+    return {
         "cycle": _next_number(workspace),
         "release": _release(workspace),
         "base": asdict(base),
@@ -121,9 +146,6 @@ def write_cycle(
         "reason": reason,
         "owner": owner,
     }
-    with replacing(workspace / PATH) as draft:
-        draft.write_text(yaml.safe_dump(row, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return workspace / PATH
 
 
 def _next_number(workspace: Path) -> int:
@@ -147,13 +169,13 @@ def _with_digest(workspace: Path, suite: Mapping[str, Any]) -> dict[str, Any]:
     return {**suite, "sha256": file_sha256(workspace / str(items))}
 
 
-def _put_champion(folder: Path, champion: Mapping[str, Any] | None, files: Path | None) -> None:
+def _put_champion(folder: Path, version: str | None, files: Path | None) -> None:
     """Fill inputs/champion; it always exists, so that the stage that reads it can always declare it."""
     import shutil
 
     with replacing(folder) as draft:
-        if champion and files is not None:
+        if version and files is not None:
             shutil.copytree(files, draft)
         else:
             draft.mkdir()
-        write_json(draft / "champion.json", {"version": (champion or {}).get("version")})
+        write_json(draft / "champion.json", {"version": version})

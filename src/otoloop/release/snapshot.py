@@ -47,7 +47,12 @@ def take(
 
 
 def _unchanged(session: Session, last: str, found: Iterable[ApprovedItem]) -> bool:
-    """Whether a release would hold the very items and traces of the one before; withheld ones do not count."""
+    """Whether a release would hold the very items and traces of the one before; withheld ones do not count.
+
+    One that holds an erased clip is never repeated.
+    """
+    if releases.erased_from(session, last):
+        return False
     before = {(one.item.id, one.trace_id) for one, _ in releases.release_items(session, last)}
     withheld = releases.release(session, last).meta.get("withheld", 0)
     now = {(one.item.id, one.trace_id) for one in found}

@@ -12,7 +12,8 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from otoloop.catalog import Catalog, notes, reviews
+from otoloop.catalog import Catalog, items, notes, reviews
+from otoloop.catalog.states import move
 from otoloop.catalog.tables import ReviewRow
 from otoloop.errors import OtoloopError
 from otoloop.reasoning.draft import judged
@@ -90,6 +91,8 @@ def decide(book: Catalog, item_id: str, act: Act, base: str) -> Outcome:
         reviews.decide(session, item_id, act.decision, act.actor, act.seconds_spent, edited, act.reason,
                        findings=findings, edits=edits, final=final)  # fmt: skip
         _relabel(session, shown, act, final)
+        if final and act.decision == "approve":
+            _supersede_others(session, shown)
         return Outcome(item_id, _state(shown, act, final), final, needs)
 
 
@@ -160,6 +163,13 @@ def _relabel(session: Session, shown: Shown, act: Act, final: bool) -> None:
     fault = _fault(act)
     if fault and final and act.decision == "reject":
         notes.set_label(session, shown.item.clip, fault, source="reviewer", actor=act.actor)
+
+
+def _supersede_others(session: Session, shown: Shown) -> None:
+    """A clip shows one fault: what was approved of it for another fault, before somebody complained, holds no more."""
+    fault, approved = shown.item.slice.get("fault"), items.items(session, state="approved", clip=shown.item.clip)
+    others = [view.item.id for view in approved if view.item.slice.get("fault", fault) != fault]
+    move(session, others, "superseded")
 
 
 def _state(shown: Shown, act: Act, final: bool) -> str:

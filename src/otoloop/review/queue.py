@@ -1,4 +1,4 @@
-"""In which order people see drafts: what is new first, then what is weakly supported; a share at random over all of it.
+"""In which order people see drafts: complaints, what is new, then what is weakly supported; a share at random over all.
 
 New fault types and sites are reviewed in full; the random share is the only unbiased source for KPIs, so its items are
 spread over the whole queue instead of waiting at its end.
@@ -22,7 +22,7 @@ from otoloop.records import Finding, Item
 
 NEW_UNTIL = 20
 """A fault type or site is new until this many of its items have been decided."""
-NEW_SITE, NEW_FAULT, WEAK = 4.0, 3.0, 2.0
+COMPLAINT, NEW_SITE, NEW_FAULT, WEAK = 5.0, 4.0, 3.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,30 @@ def decided(session: Session) -> Decided:
     return found
 
 
-def place(item: Item, findings: Sequence[Finding], seen: Decided, params: ReviewParams, *, seed: int) -> Spot:
-    """The spot of a fresh item; follows from its id, the seed and what has been decided so far."""
+def place(
+    item: Item, findings: Sequence[Finding], seen: Decided, params: ReviewParams, *, seed: int, reason: str = ""
+) -> Spot:
+    """The spot of a fresh item; follows from its id, the seed, what has been decided so far, and why its clip was picked.
+
+    ``reason``: complaint or random when an answer about the clip was picked for that, see `otoloop.watch`.
+    """
     double = chance(f"double:{seed}:{item.id}") < params.double_share
-    if chance(f"random:{seed}:{item.id}") < params.random_share:
-        return Spot(chance(f"spot:{seed}:{item.id}") * (NEW_SITE + 1), "random", double)
+    if reason or chance(f"random:{seed}:{item.id}") < params.random_share:
+        reason = reason or "random"
+        return Spot(picked(item.id, reason, seed=seed), reason, double)
     weak, tie = (0.0 if item.style == "direct" else weakness(findings)), chance(f"tie:{seed}:{item.id}") * 0.1
     if seen.by_site[item.slice.get("site", "")] < NEW_UNTIL:
         return Spot(NEW_SITE + weak + tie, "new_site", double)
     if seen.by_fault[item.slice.get("fault", "")] < NEW_UNTIL:
         return Spot(NEW_FAULT + weak + tie, "new_fault", double)
     return Spot(WEAK * weak + tie, "uncertainty" if weak >= 0.5 else "diversity", double)
+
+
+def picked(item_id: str, reason: str, *, seed: int) -> float:
+    """The priority of an item picked for a ``reason``: complaints come first, a random pick anywhere in the queue."""
+    if reason == "complaint":
+        return COMPLAINT + chance(f"tie:{seed}:{item_id}") * 0.1
+    return chance(f"spot:{seed}:{item_id}") * (NEW_SITE + 1)
 
 
 def weakness(findings: Sequence[Finding]) -> float:

@@ -153,16 +153,46 @@ def outs_of(path: Path) -> list[Out]:
         OtoloopError: there is no such file, or it is damaged.
     """
     try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        stages = data["stages"].values() if "stages" in data else [data]
-        rows = [row for stage in stages for row in stage.get("outs", [])]
-        return [Out(row["path"], row["md5"], row.get("size")) for row in rows]
+        return parse_outs(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise OtoloopError(
             f"There is no {path}: nothing was added to DVC under that name.", "Run `dvc add` first."
         ) from None
+
+
+def parse_outs(text: str, name: str) -> list[Out]:
+    """`outs_of` for the text of such a file, called ``name`` where it is damaged."""
+    try:
+        data: Any = yaml.safe_load(text) or {}
+        stages = data["stages"].values() if "stages" in data else [data]
+        rows = [row for stage in stages for row in stage.get("outs", [])]
+        return [Out(row["path"], row["md5"], row.get("size")) for row in rows]
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as err:
-        raise OtoloopError(f"{path} is damaged: {err}.", f"Restore it: `git checkout -- {path.name}`.") from None
+        raise OtoloopError(f"{name} is damaged: {err}.", f"Restore it: `git checkout -- {Path(name).name}`.") from None
+
+
+def read_at(workspace: Path, services: Path, lock: str, path: str) -> bytes:
+    """The bytes of a file below an out that a ``dvc.lock`` (given as text) names.
+
+    Raises:
+        OtoloopError: the lock names no such file, or its data are neither here nor in the remote.
+    """
+
+    def fetch(md5: str) -> bytes:
+        here = workspace / ".dvc" / "cache" / _key(md5)
+        return here.read_bytes() if here.is_file() else open_remote(workspace, services).read(md5)
+
+    out = next((o for o in parse_outs(lock, "dvc.lock") if path == o.path or path.startswith(f"{o.path}/")), None)
+    try:
+        if out is not None and out.md5.endswith(".dir"):
+            listed = {f"{out.path}/{row['relpath']}": row["md5"] for row in json.loads(fetch(out.md5))}
+            if path in listed:
+                return fetch(listed[path])
+        elif out is not None:
+            return fetch(out.md5)
+    except (NotFound, FileNotFoundError) as err:
+        raise OtoloopError(f"The data of {path} are not there any more.", "Look for them in a backup.") from err
+    raise OtoloopError(f"There was no {path} then.", "Choose another revision.")
 
 
 def verify(remote: Remote, outs: Iterable[Out]) -> None:
@@ -182,6 +212,25 @@ def verify(remote: Remote, outs: Iterable[Out]) -> None:
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise OtoloopError(f"In the DVC remote {remote.url}: {'; '.join(bad[:3])}{more}.", "Run `dvc push` again.")
+
+
+def write_folder(remote: Remote, out: Out, into: Path) -> None:
+    """Write the files of a folder out, each held against its md5.
+
+    Raises:
+        OtoloopError: the remote lacks one, holds another, or names a file outside of the folder.
+    """
+    verify(remote, [out])
+    for row in _listed(remote, out):
+        target, data = into / Path(row.path).relative_to(out.path), remote.read(row.md5)
+        if not target.resolve().is_relative_to(into.resolve()) or _md5(data) != row.md5:
+            raise OtoloopError(f"In the DVC remote {remote.url}: {row.path} is not what it was.", "Restore the remote.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _listed(remote: Remote, out: Out) -> list[Out]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 
 from otoloop.errors import OtoloopError
@@ -125,6 +126,18 @@ class Repo:
             outs = [out for out in outs if self._ignored(out.path)]
         remote.verify(remote.open_remote(self.workspace, self.services), outs)
 
+    def fetch_out(self, revision: str, path: str, into: Path) -> Path:
+        """Write a folder that a stage made, as it was at a revision, into ``into``: from the remote, checked by md5.
+
+        Raises:
+            OtoloopError: no stage of that revision made it, or the remote does not hold it as it was.
+        """
+        outs = [out for out in remote.parse_outs(self.show(revision, "dvc.lock"), "dvc.lock") if out.path == path]
+        if not outs:
+            raise OtoloopError(f"No stage at {revision[:10]} made {path}.", "Give the commit of a finished cycle.")
+        remote.write_folder(remote.open_remote(self.workspace, self.services), outs[0], into)
+        return into
+
     def _ignored(self, path: str) -> bool:
         return git(self.workspace, "check-ignore", "--quiet", "--", path, check=False).returncode == 0
 
@@ -142,17 +155,21 @@ class Repo:
             self._git(*self._identity(), "commit", "--message", message, "--", *names)
         return self.head()
 
-    def tag(self, name: str, message: str) -> None:
-        """Tag the last commit; the same tag on the same commit is fine.
+    def tag(self, name: str, message: str, *, at: str = "HEAD") -> None:
+        """Tag a commit, the last one by default; the same tag on the same commit is fine.
 
         Raises:
-            OtoloopError: the tag names another commit.
+            OtoloopError: the tag names another commit, or there is no such commit.
         """
         if self.has_tag(name):
-            if self.commit_of(name) == self.head():
+            if self.commit_of(name) == self.commit_of(at):
                 return
             raise OtoloopError(f"The tag {name} exists and names {self.commit_of(name)[:10]}.", "Take another name.")
-        self._git(*self._identity(), "tag", "--annotate", name, "--message", message)
+        self._git(*self._identity(), "tag", "--annotate", name, "--message", message, self.commit_of(at))
+
+    def tag_message(self, name: str) -> str:
+        """What was written into an annotated tag."""
+        return self._git("tag", "--list", "--format=%(contents)", name)
 
     def has_tag(self, name: str) -> bool:
         """Whether a tag of that name exists."""
@@ -167,15 +184,44 @@ class Repo:
         """The id of the commit that a tag, branch or short id names."""
         return self._git("rev-parse", "--verify", f"{revision}^{{commit}}")
 
+    def has_commit(self, revision: str) -> bool:
+        """Whether this clone has a commit."""
+        done = git(self.workspace, "cat-file", "-e", f"{revision}^{{commit}}", check=False, services=self.services)
+        return done.returncode == 0
+
+    def has_file(self, revision: str, path: str) -> bool:
+        """Whether a file was there at a revision."""
+        done = git(self.workspace, "cat-file", "-e", f"{revision}:{path}", check=False, services=self.services)
+        return done.returncode == 0
+
     def show(self, revision: str, path: str) -> str:
         """A text file as it was at a revision."""
         return git(self.workspace, "show", f"{revision}:{path}", services=self.services).stdout
+
+    def time_of(self, revision: str) -> datetime:
+        """When the commit that a tag, branch or id names was made."""
+        return datetime.fromisoformat(self._git("log", "-1", "--format=%cI", revision))
+
+    def read_at(self, revision: str, path: str) -> bytes:
+        """A file that a stage made and DVC keeps, as it was at a revision: from the cache here, else from the remote.
+
+        Raises:
+            OtoloopError: no stage had made such a file then, or its data are gone.
+        """
+        return remote.read_at(self.workspace, self.services, self.show(revision, "dvc.lock"), path)
 
     def push_commits(self) -> bool:
         """Push the branch and its tags to ``origin``; False if there is none."""
         if "origin" not in self._git("remote").splitlines():
             return False
         self._git("push", "--follow-tags", "origin", "HEAD")
+        return True
+
+    def push_tags(self, names: Sequence[str]) -> bool:
+        """Push tags alone to ``origin``; False if there is none."""
+        if not names or "origin" not in self._git("remote").splitlines():
+            return False
+        self._git("push", "origin", *(f"refs/tags/{name}" for name in names))
         return True
 
     def pull_commits(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,15 @@ _TOLD = (
     ("current_a", "Current", "A"),
     ("temperature_c", "Temperature", "°C"),
 )
+_QUALITY = (
+    ("rms_dbfs", "Level", "dBFS"),
+    ("peak_dbfs", "Peak", "dBFS"),
+    ("snr_db", "Signal to noise", "dB"),
+    ("clipped_share", "Share overdriven", ""),
+    ("dc_offset", "Offset", ""),
+    ("dropout_s", "Longest gap", "s"),
+    ("bandwidth_share", "Share of bandwidth", ""),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,16 @@ def tables(evidence: Evidence) -> list[tuple[str, list[Row]]]:
         for title, keys in (("Measured in the sound", _HEARD), ("Sensors and geometry", _TOLD))
     ]
     return [(title, rows) for title, rows in found if rows]
+
+
+def measured(measures: Mapping[str, Any]) -> list[tuple[str, list[Row]]]:
+    """What the quality checks measured, as a table of its own; empty if nothing was kept."""
+    rows = [
+        Row(name, f"{measures[key]:.4g} {unit}".strip(), True)
+        for key, name, unit in _QUALITY
+        if isinstance(measures.get(key), int | float)
+    ]
+    return [("Quality of the recording", rows)] if rows else []
 
 
 def _rows(evidence: Evidence, keys: tuple[tuple[str, str, str], ...]) -> list[Row]:

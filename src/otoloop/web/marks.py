@@ -60,13 +60,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """Marks ``x`` (percent of the width) that repeat, at the bottom (impacts) or the top (modulation)."""
+    """Marks ``x`` (percent of the width) that repeat, at the bottom (impacts) or the top (modulation).
+
+    ``whole``: all are drawn; else only the first second.
+    """
 
     claim: int
     css: str
     x: tuple[float, ...]
     top: bool
     label: str
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Zone:
     y: float
     h: float
     label: str
+    sign: str
 
 
 def trace_parts(text: str, claims: Sequence[ClaimFinding]) -> list[Part]:
@@ -116,16 +121,16 @@ def _drawn(number: int, claim: ClaimFinding, seconds: float) -> Iterator[Line | 
     ):
         yield Line(number, css, _y(value), f"{sign} {value:g} Hz")
         if claim.status == "contradicted" and isinstance(claim.measured, float) and 0 < claim.measured <= 8000:
-            yield Line(number, "measured", _y(claim.measured), f"measured {claim.measured:.0f} Hz")
+            yield Line(number, "measured", _y(claim.measured), f"{claim.measured:.0f} Hz")
     elif claim.kind in ("impulse_rate_hz", "modulation_hz") and isinstance(value, float) and value > 0:
         whole = value * seconds <= MAX_TICKS
         shown = int(value * seconds) if whole else min(MAX_TICKS, max(1, int(value)))
-        label = f"{sign} {value:g} /s" + ("" if whole else ", first second drawn")
+        label = f"{sign} {value:g} /s"
         x = tuple(round(100 * k / (value * seconds), 3) for k in range(shown))
-        yield Ticks(number, css, x, claim.kind == "modulation_hz", label)
+        yield Ticks(number, css, x, claim.kind == "modulation_hz", label, whole)
     elif claim.kind == "band" and value in EDGES:
         low, high = (_y(edge) for edge in EDGES[str(value)])
-        yield Zone(number, css, high, round(low - high, 2), f"{sign} {value} band")
+        yield Zone(number, css, high, round(low - high, 2), f"{value} band", sign)
 
 
 def _y(hz: float) -> float:

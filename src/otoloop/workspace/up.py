@@ -1,4 +1,4 @@
-"""Starting and ending the parts of a workspace: S3, Prefect, workers, review page."""
+"""Starting and ending the parts of a workspace: S3, Prefect, workers, pages, gateway."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from otoloop.workspace.state import LOOPBACK, Part, load, running
 
 POOLS = {"cpu": max(2, (os.cpu_count() or 2) // 2), "gpu": 1}
 """Work pools and how many flow runs each local worker takes at once."""
-PARTS = ("s3", "prefect", *(f"worker-{pool}" for pool in POOLS), "web")
+PARTS = ("s3", "prefect", *(f"worker-{pool}" for pool in POOLS), "web", "gateway")
 LIMITS = {"gpu": 1}
-TITLES = {"s3": "S3 server", "prefect": "Prefect server", "web": "review page"}
-USUAL_PORTS = {"prefect": 4200, "web": 8080}
+TITLES = {"s3": "S3 server", "prefect": "Prefect server", "web": "pages", "gateway": "gateway"}
+USUAL_PORTS = {"prefect": 4200, "web": 8080, "gateway": 8000}
 WAIT_S = 180
 ATTEMPTS = 3
 
@@ -41,7 +41,7 @@ def up(workspace: Path, *, only: Collection[str] = PARTS, ports: dict[str, int] 
     Args:
         workspace: the workspace.
         only: names from `PARTS`.
-        ports: ports the user wants for ``s3``, ``prefect`` or ``web``; others are chosen free.
+        ports: ports the user wants for ``s3``, ``prefect``, ``web`` or ``gateway``; others are chosen free.
 
     Raises:
         OtoloopError: a part could not start; what this call had started of the same group is ended again.
@@ -52,7 +52,7 @@ def up(workspace: Path, *, only: Collection[str] = PARTS, ports: dict[str, int] 
     with hold(state_dir(workspace) / "up.lock", purpose="otoloop up or down", wait_s=WAIT_S):
         if "s3" in only:
             _store_up(workspace, wanted.get("s3"))
-        _start_missing(workspace, [name for name in ("prefect", "web") if name in only], wanted)
+        _start_missing(workspace, [name for name in USUAL_PORTS if name in only], wanted)
         pools = [pool for pool in POOLS if f"worker-{pool}" in only]
         if pools:
             _serve_pools(workspace, pools)
@@ -109,7 +109,7 @@ def _known_good(workspace: Path) -> bool:
 
 
 def _start_missing(workspace: Path, names: list[str], wanted: dict[str, int]) -> None:
-    """Start the Prefect server and the page side by side where they do not run.
+    """Start the Prefect server, the pages and the gateway side by side where they do not run.
 
     A port that somebody takes between our looking and our binding costs an attempt, unless the user asked for it.
     """
@@ -126,7 +126,9 @@ def _start_missing(workspace: Path, names: list[str], wanted: dict[str, int]) ->
 
 def _plans(workspace: Path, names: list[str], wanted: dict[str, int]) -> list[Plan]:
     """How to start the named parts."""
-    builders: dict[str, Callable[[Path, int], Plan | None]] = {"prefect": _prefect_plan, "web": _web_plan}
+    builders: dict[str, Callable[[Path, int], Plan | None]] = {
+        "prefect": _prefect_plan, "web": _web_plan, "gateway": _gateway_plan,
+    }  # fmt: skip
     plans = [builders[name](workspace, _port(workspace, name, wanted.get(name))) for name in names]
     return [plan for plan in plans if plan]
 
@@ -164,6 +166,14 @@ def _web_plan(workspace: Path, port: int) -> Plan | None:
     command = [sys.executable, "-m", "otoloop.web", "--port", str(port)]
     env = child_environment(workspace)
     return Plan(name="web", command=command, env=env, ready=lambda: _answers(url), port=port, url=url)
+
+
+def _gateway_plan(workspace: Path, port: int) -> Plan | None:
+    """The gateway: it answers at once, and is ready for questions when a version is live."""
+    url = f"http://{LOOPBACK}:{port}"
+    command = [sys.executable, "-m", "otoloop.serve", "--port", str(port)]
+    env = child_environment(workspace)
+    return Plan(name="gateway", command=command, env=env, ready=lambda: _answers(f"{url}/health"), port=port, url=url)
 
 
 def _answers(url: str) -> bool:
