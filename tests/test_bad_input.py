@@ -169,6 +169,8 @@ def test_a_missing_section_that_a_stage_reads_is_told_with_its_defaults(site: Si
     assert found["level"] == "error" and "lacks `encode`, which stages of dvc.yaml read" in found["message"]
     assert found["remedy"] == f"Add to it: `{yaml.safe_dump(encode, default_flow_style=True).strip()[1:-1]}`"
     assert "encode" in stage_names(site.workspace)
+    refused("retrain", cwd=site.workspace, said=["lacks `encode`", found["remedy"]])
+    assert not (site.workspace / "inputs" / "cycle.yaml").exists()
 
 
 @pytest.mark.parametrize("text", ["", "stages:", "stages: [a", "- x", "stages: 3"])

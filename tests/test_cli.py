@@ -28,7 +28,8 @@ PROMISED = {
     "init", "up", "down", "status", "doctor", "demo", "simulate", "add", "intake", "clips", "inspect", "evidence",
     "draft", "trace check", "review list", "review show", "review approve", "review edit", "review reject",
     "release create", "release list", "release verify", "release diff", "release export", "lock", "stage", "score",
-    "gate run", "gate show", "gate simulate", "ask",
+    "gate run", "gate show", "gate simulate", "ask", "retrain", "promotions list", "promotions approve", "promotions reject",
+    "rollback", "serve", "feedback", "lineage", "audit verify",
 }  # fmt: skip
 
 TRACE = (
@@ -120,7 +121,8 @@ def test_outside_of_a_workspace_commands_that_need_one_say_so(tmp_path: Path, tr
         ("up",), ("down",), ("status",), ("doctor",), ("intake", "--once"), ("clips",), ("draft",), ("review", "list"),
         ("review", "show", "x"), ("review", "approve", "x"), ("review", "reject", "x"), ("release", "create"),
         ("release", "list"), ("release", "verify"), ("stage", "score"), ("lock", "--check"), ("gate", "run"),
-        ("gate", "show"),
+        ("gate", "show"), ("retrain",), ("promotions", "list"), ("rollback", "--reason", "x"), ("audit", "verify"),
+        ("serve",), ("lineage", "x"),
     ]  # fmt: skip
     for words in needing:
         refused(*words, cwd=tmp_path, said=[str(tmp_path), "otoloop init DIR"])
@@ -241,6 +243,10 @@ def test_clips_in_json(workspace: Path, folder: Path) -> None:
     for row in rows:
         assert set(row) >= {"id", "site", "machine", "time", "seconds", "state", "deliveries"}
         assert row["id"] or row["reason_code"]
+
+
+def test_promotions_in_json(workspace: Path) -> None:
+    assert otoloop("promotions", "list", "--json", cwd=workspace).json == []
 
 
 @pytest.mark.slow

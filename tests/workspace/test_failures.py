@@ -27,7 +27,7 @@ from otoloop.vcs import Repo
 from otoloop.workspace.init import init
 from otoloop.workspace.processes import marked
 from otoloop.workspace.state import load, running
-from otoloop.workspace.up import down, up
+from otoloop.workspace.up import TITLES, down, up
 
 from ..intake.conftest import DAY, Site, wav_bytes
 from ..release.plant import Plant
@@ -117,7 +117,7 @@ CREDENTIALS = {
 }
 
 
-@pytest.mark.parametrize("wrong", CREDENTIALS)
+@pytest.mark.parametrize("wrong", ["key", *(pytest.param(name, marks=pytest.mark.slow) for name in ("secret", "none"))])
 def test_wrong_credentials(site: Site, wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     values, said = CREDENTIALS[wrong]
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -135,6 +135,7 @@ def test_wrong_credentials(site: Site, wrong: str, monkeypatch: pytest.MonkeyPat
     goes_on(site)
 
 
+@pytest.mark.slow
 def test_an_endpoint_where_nobody_listens(site: Site, monkeypatch: pytest.MonkeyPatch):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -159,6 +160,7 @@ def test_a_server_that_was_killed_before(embedded: Site):
     goes_on(embedded)  # what needs it starts it again
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_while_recordings_are_fetched(embedded: Site, monkeypatch: pytest.MonkeyPatch):
     fetch, fetched = Landing.fetch, []
 
@@ -177,6 +179,7 @@ def test_a_server_that_is_killed_while_recordings_are_fetched(embedded: Site, mo
     goes_on(embedded)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_while_clips_are_stored(embedded: Site, monkeypatch: pytest.MonkeyPatch):
     from otoloop.intake import admit
     from otoloop.store.content import put_audio
@@ -221,18 +224,17 @@ def test_a_server_that_is_killed_while_a_release_is_made(embedded: Site, gap: st
 # ---- ports -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("part", "title"), [("s3", "S3 server"), ("prefect", "Prefect server"), ("web", "review page")]
-)
-def test_a_busy_port_is_told_before_anything_is_started(tmp_path: Path, part: str, title: str):
+@pytest.mark.parametrize("part", TITLES)
+def test_a_busy_port_is_told_before_anything_is_started(tmp_path: Path, part: str):
     (tmp_path / "params.yaml").write_text("prefix: own\n", encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused("up", f"--{part}-port", str(port), cwd=tmp_path,
-                said=[f"Port {port} for the {title} is taken by process {os.getpid()}", "another port"])  # fmt: skip
+                said=[f"Port {port} for the {TITLES[part]} is taken by process {os.getpid()}", "another port"])  # fmt: skip
     assert load(tmp_path).parts == {} and marked(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_another_port_for_a_server_that_runs_is_refused_and_a_taken_one_is_told_by_doctor(embedded: Site):
     part = running(embedded.workspace, "s3")
     assert part is not None and part.port is not None
