@@ -171,3 +171,20 @@ def test_a_cycle_without_its_data_still_stands(client, finished, site):
     shutil.rmtree(site / ".dvc/cache")
     page = client.get("/cycles/1")
     assert page.status_code == 200 and "Its words are not there any more" in page.text
+
+
+def test_a_technician_names_what_a_clip_nobody_named_shows(come_in, busy):
+    from otoloop.catalog import lists
+
+    ken = come_in("ken")
+    with busy.reading() as session:
+        ((clip, _),) = lists.clips(session, fault="none").rows
+    page = ken.get(f"/clips/{clip.id}").text
+    sent = {"csrf": re.search(r'name="csrf" value="(\w+)"', page).group(1), "fault": "air_leak"}
+    answer = ken.post(f"/clips/{clip.id}", data=sent)
+    assert "Noted" in ken.get(answer.headers["location"]).text
+    with busy.reading() as session:
+        label = notes.label(session, clip.id)
+    assert (label.fault, label.source, label.actor) == ("air_leak", "reviewer", "ken")
+    assert ken.post(f"/clips/{clip.id}", data={**sent, "fault": "gremlins"}).status_code == 422
+    assert come_in("mori").post(f"/clips/{clip.id}", data=sent).status_code == 403

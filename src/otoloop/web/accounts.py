@@ -34,6 +34,7 @@ WINDOW, TRIES, TRIES_FROM = timedelta(minutes=15), 5, 30
 SHORTEST, LONGEST = 10, 200
 RIGHTS = {
     "ask": frozenset({"technician", "reviewer", "approver"}),
+    "name": frozenset({"technician", "reviewer"}),
     "review": frozenset({"reviewer"}),
     "repair": frozenset({"reviewer", "admin"}),
     "approve": frozenset({"approver"}),
