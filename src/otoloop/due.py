@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EVENT = "otoloop.items.enough"
 DAYS = 7
 """Complaints of so many days count."""
+FEW = 5
+"""With fewer complaints than this one person's bad day would start a cycle."""
 
 
 def waiting(workspace: Path) -> int:
@@ -85,7 +87,7 @@ def _complaints(session: Session, rules: RetrainParams) -> str:
     from otoloop.watch.numbers import newest_version, words
 
     version, rate = newest_version(session, (now() - timedelta(days=DAYS)).date())
-    if rate is None or rate.low < rules.complaint_rate:
+    if rate is None or rate.hits < FEW or rate.low < rules.complaint_rate:
         return ""
     return f"complaints about {version}: {words(rate)}"
 

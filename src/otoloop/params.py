@@ -134,7 +134,7 @@ class GateParams(_Section):
 class RetrainParams(_Section):
     """When a cycle is due before its time: so many new items, or answers of a week called wrong at this rate or more.
 
-    The rate counts by the lower end of its interval, so that three complaints about four answers start nothing.
+    The rate counts by the lower end of its interval, and from five complaints on.
     """
 
     min_new_items: int = Field(300, ge=1)

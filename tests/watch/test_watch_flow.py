@@ -48,7 +48,8 @@ def test_the_deployment_picks_reports_and_says_why_a_cycle_is_due(stack: Path, m
     site.hear("c1")
     url = {part.name: part for part in up(stack, only=["prefect", "worker-cpu"])}["prefect"].url
     assert url
-    assert "watch" in {name for name, _ in runs.scheduled(url, wait_s=30)}
+    (every_hour,) = call(url, "GET", "/deployments/name/watch/watch")["schedules"]
+    assert every_hour["active"] and every_hour["schedule"]["cron"] == "11 * * * *"
     runs.pause_schedules(url)
     target = runs.deployment(url, "watch/watch")
     runs.follow(url, runs.start(target))
