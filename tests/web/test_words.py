@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otoloop.audio.refusals import REMEDIES
-from otoloop.codes import QUARANTINE_CODES, REVIEW_STATES, VERDICTS
+from otoloop.codes import QUARANTINE_CODES, REVIEW_STATES, TRACE_CODES, VERDICTS
 from otoloop.gate.parts import TEST_WORDS
 from otoloop.web import desk, facts, labels, marks
 from otoloop.web.pages import promotions, review
@@ -29,13 +29,13 @@ def said_in_templates():
 
 def said_in_code():
     """English words that templates get from Python."""
-    tables = (labels.REASONS, labels.STATES, labels.SOURCES, labels.KINDS, labels.LANGUAGES, review.WHY, review.DONE,
+    tables = (labels.FINDINGS, labels.REASONS, labels.STATES, labels.SOURCES, labels.KINDS, labels.LANGUAGES, review.WHY, review.DONE,
               promotions.DONE, marks._NAMES, TEST_WORDS)  # fmt: skip
     for table in tables:
         yield from table.values()
     yield from (word for pair in labels.ROLES.values() for word in pair)
     yield from (name for table in (facts._HEARD, facts._TOLD, facts._QUALITY) for _, name, _ in table)
-    yield from (name for _, name, _ in desk.MENU)
+    yield from (entry[1] for entry in desk.MENU)
     picture = (PAGES / "overview.py").read_text(encoding="utf-8")
     yield from re.findall(r'(?:Line|Box)\(\s*"([^"]*)"', picture)
     yield from re.findall(r'\[\("([^"]*)", _rows|title, keys in \(\("([^"]*)"', picture)
@@ -55,7 +55,7 @@ def test_translations_keep_what_stands_in_braces():
 
 
 def test_every_code_has_words_and_every_remedy_a_translation():
-    for code in (*QUARANTINE_CODES, *REVIEW_STATES, *VERDICTS):
+    for code in (*QUARANTINE_CODES, *TRACE_CODES, *REVIEW_STATES, *VERDICTS):
         assert labels.plain(code) in words("ja").texts
     for remedy in REMEDIES.values():
         assert words("ja").told(remedy) != remedy

@@ -120,11 +120,17 @@ def response(output: str) -> str:
 
 
 MENU = (
-    ("/", "Home", ""), ("/ask", "Ask", "ask"), ("/items", "Review", ""), ("/deliveries", "Deliveries", ""),
-    ("/clips", "Clips", ""), ("/cycles", "Cycles", ""), ("/promotions", "Promotions", ""), ("/answers", "Answers", ""),
-    ("/accounts", "Accounts", "accounts"),
-)  # fmt: skip
-"""Path, words, and the right that somebody needs to see it there."""
+    ("/", "Home", "", ("//",)),
+    ("/ask", "Ask", "ask", ("/ask",)),
+    ("/items", "Review", "", ("/items", "/review")),
+    ("/deliveries", "Deliveries", "", ("/deliveries",)),
+    ("/clips", "Clips", "", ("/clips",)),
+    ("/cycles", "Cycles", "", ("/cycles", "/releases")),
+    ("/promotions", "Promotions", "", ("/promotions",)),
+    ("/answers", "Answers", "", ("/answers", "/feedback", "/numbers")),
+    ("/accounts", "Accounts", "accounts", ("/accounts",)),
+)
+"""Path, words, the right that somebody needs to see it there, and what lies below it."""
 MARKS = {"": "", "waits": "▸ ", "refused": "✕ ", "good": "✓ "}
 templates.env.globals |= {
     "utc": utc, "percent": percent, "points": points, "size": size, "response": response,

@@ -9,6 +9,13 @@ REASONS = {
     "duplicate_content": "the same recording", "note_invalid": "unreadable note", "decode_failed": "damaged file",
     "resource_limit": "takes too much to read", "bad_key": "name without site and machine",
 }  # fmt: skip
+FINDINGS = {
+    "format": "not in the form of a trace", "empty_part": "a part is empty",
+    "answer_mismatch": "answer and summary differ", "claim_contradicted": "contradicts the sound",
+    "claim_not_hearable": "cannot be heard", "event_not_supported": "nothing supports it",
+    "unknown_term": "unknown word", "surrogate_phrase": "speaks of notes, not of sound",
+    "gold_leak": "gives the answer away", "answerable_without_audio": "needs no sound to answer",
+}  # fmt: skip
 STATES = {
     "claimed": "being read", "admitted": "admitted", "waiting": "waits for its sound", "matched": "joined to its sound",
     "quarantined": "in quarantine", "gone": "gone before it was read", "erased": "erased",
@@ -37,5 +44,5 @@ KINDS = {"with_evidence": "with evidence", "audio_only": "sound only"}
 
 def plain(code: str | None) -> str:
     """A code of any of the closed lists as words."""
-    known = {**REASONS, **STATES, **SOURCES, **KINDS}
+    known = {**FINDINGS, **REASONS, **STATES, **SOURCES, **KINDS}
     return known.get(code or "", (code or "").replace("_", " "))
