@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    cycles: int = typer.Option(2, min=1, max=2, help="Turns of the loop; the second one is spoiled, and refused."),
+    cycles: int = typer.Option(2, min=1, max=2, help="Turns of the loop; the second one has spoiled labels."),
     yes: bool = typer.Option(False, "--yes", help="Ask nothing: a simulated reviewer approves."),
     seed: int = typer.Option(7, min=0, help="Another seed is another site."),
     folder: Path = typer.Option(Path("demo-site"), "--dir", help="Where; an earlier demo there is cleared."),
@@ -25,7 +25,7 @@ def demo(
 ) -> None:
     """Watch otoloop do its job on a simulated site: S3, intake, drafts, review, release, training, gate, approval, answers.
 
-    Two turns of the loop: the first candidate goes live; the second learnt from spoiled labels and is refused.
+    Two turns of the loop: the first candidate goes live; the second learns from spoiled labels.
 
     Offline, without a GPU, a few minutes. Leaves report.html and report.json in the folder and no process.
 

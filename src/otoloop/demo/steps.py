@@ -37,5 +37,5 @@ SPOILED: Sequence[Step] = (
     _RETRAIN,
     ("Live: the version before stays", live.stays),
 )
-"""The second cycle: every claim about the signal is true, so only the gate can notice that the names are wrong."""
+"""The second cycle: every claim about the signal is true, so no check before the gate can notice that the names are wrong."""
 CYCLES: Sequence[Sequence[Step]] = (HONEST, SPOILED)
