@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from otoloop.demo.tour import MARK, Demo, NotYetError, make_room, need, walk
+from otoloop.demo.tour import MARK, Demo, make_room, walk
 from otoloop.errors import OtoloopError
 from otoloop.workspace.processes import MARKER, marked
 
@@ -26,14 +26,9 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
     return Demo(workspace=tmp_path / "site", seed=7, cycles=1, ask=False)
 
 
-def test_steps_are_timed_and_missing_parts_named(demo: Demo) -> None:
-    def missing(_: Demo) -> str:
-        need("otoloop.no_such_part", "a part of tomorrow")
-        return "never"
-
-    walk(demo, [("One: first", lambda _: "done")], [[("Two: second", missing)]])
-    assert [t.title for t in demo.timings] == ["One"]
-    assert demo.missing == ["a part of tomorrow"]
+def test_steps_are_timed_and_the_end_is_remembered(demo: Demo) -> None:
+    walk(demo, [("One: first", lambda _: "done")], [[("Two: second", lambda _: "")]])
+    assert [t.title for t in demo.timings] == ["One", "Two"]
     assert json.loads((demo.workspace / MARK).read_text())["step"] == "finished"
 
 
@@ -58,12 +53,6 @@ def test_what_was_started_ends_with_a_failing_step(demo: Demo) -> None:
         walk(demo, [("Break", fail)], [])
     assert demo.background[0].poll() is not None
     assert json.loads((demo.workspace / MARK).read_text())["step"] == "Break"
-
-
-def test_a_part_that_is_there_is_imported() -> None:
-    assert need("otoloop.demo.tour", "the tour").walk is walk
-    with pytest.raises(NotYetError):
-        need("otoloop.nothing.at_all", "nothing")
 
 
 def test_only_a_demos_folder_is_cleared(tmp_path: Path) -> None:

@@ -24,10 +24,6 @@ MARK = ".otoloop/demo.json"
 """Says that a folder is a demo's: only such a folder is ever cleared."""
 
 
-class NotYetError(Exception):
-    """A part that this version does not have yet; the demo names it and goes on."""
-
-
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long a step took, and how much the processors worked for it, in all processes of the workspace."""
@@ -49,7 +45,6 @@ class Demo:
     report: dict[str, Any] = field(default_factory=lambda: {"intake": {}, "cycles": [], "answers": []})
     facts: dict[str, Any] = field(default_factory=dict)
     timings: list[Timing] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
     cycle: int = 1
     background: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -75,12 +70,7 @@ def _take(demo: Demo, step: Step) -> None:
     say(f"\n== {title}" if demo.cycles == 1 else f"\n== Cycle {demo.cycle}. {title}")
     _remember(demo, title)
     start, worked = time.monotonic(), _cpu_seconds(demo.workspace)
-    try:
-        outcome = action(demo)
-    except NotYetError as err:
-        demo.missing.append(str(err))
-        say(f"   not yet: {err}")
-        return
+    outcome = action(demo)
     name = title.split(":")[0] if demo.cycles == 1 else f"{demo.cycle} {title.split(':')[0]}"
     timing = Timing(name, time.monotonic() - start, _cpu_seconds(demo.workspace) - worked)
     demo.timings.append(timing)
@@ -164,20 +154,3 @@ def make_room(folder: Path) -> str:
     shutil.rmtree(aside)
     was = "is complete" if step == "finished" else f"was stopped at: {step}"
     return f"An earlier demo in {folder} {was}. Starting clean."
-
-
-def need(module: str, what: str) -> Any:
-    """The module, imported now.
-
-    Raises:
-        NotYetError: this version has none.
-    """
-    import importlib
-    import importlib.util
-
-    try:
-        if importlib.util.find_spec(module) is None:
-            raise NotYetError(what)
-    except ModuleNotFoundError:
-        raise NotYetError(what) from None
-    return importlib.import_module(module)
