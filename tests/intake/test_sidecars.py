@@ -5,7 +5,7 @@ import math
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otoloop.errors import OtoloopError
@@ -110,6 +110,7 @@ names = st.sampled_from(["text", "lang", "author", "time", "fault", "machine", "
 
 
 @given(st.dictionaries(names, json_values))
+@example({"time": 0})
 def test_any_json_object_is_a_note_or_an_explanation(row):
     try:
         note = parse_note(json.dumps(row).encode())

@@ -78,12 +78,12 @@ def make_note(row: Mapping[str, Any]) -> Note:
     """
     values = {name: _field(row, name) for name in ("text", "lang", "author", "time", *CLOSED)}
     text = values["text"] or ""
-    if not text and not any(values[name] for name in ("time", *CLOSED)):
+    when = parse_time(values["time"]) if values["time"] else None
+    if not text and when is None and not any(values[name] for name in CLOSED):
         raise _bad_note("it says nothing")
     fault = values["fault"]
     if fault and by_name(fault) is None:
         raise _bad_note(f"the fault {fault!r} is not in the vocabulary ({', '.join(faults())})")
-    when = parse_time(values["time"]) if values["time"] else None
     closed = {name: values[name] or None for name in CLOSED}
     return Note(
         text=text, lang=(values["lang"] or language_of(text)).lower()[:20], author=values["author"] or "",
