@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 for _name in [name for name in os.environ if name.startswith(("OTOLOOP_", "AWS_", "PREFECT_"))]:
     del os.environ[_name]  # a developer's own servers and credentials are none of the tests' business
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # test workers share the cores: see otoloop.workspace.env
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # test workers share the cores: see otoloop.settings
 
 
 settings.register_profile("default", deadline=None, derandomize=True)  # the same cases on every machine

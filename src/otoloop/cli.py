@@ -13,6 +13,7 @@ import typer
 
 from otoloop import commands
 from otoloop.errors import FULL, OtoloopError, of_system
+from otoloop.settings import calm_threads
 
 app = typer.Typer(
     name="otoloop", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None,
@@ -31,6 +32,7 @@ def _register() -> None:
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 refused or failed, 2 wrong usage."""
+    calm_threads()
     _register()
     try:
         app()

@@ -85,7 +85,7 @@ class TrainParams(_Section):
     ``replay``: share of what is drawn that comes from inputs/replay, against forgetting.
     """
 
-    steps: int = Field(200, ge=1)
+    steps: int = Field(120, ge=1)
     batch: int = Field(12, ge=1)
     lr: float = Field(2e-3, gt=0)
     rank: int = Field(16, ge=1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 
 import numpy as np
 import pytest
+import soundfile
 
 from otoloop.errors import OtoloopError
 from otoloop.outs import file_sha256
 from otoloop.params import EncodeParams
+from otoloop.train import base as bases
 from otoloop.train import encode
 from otoloop.train.features import FeatureStore
 from otoloop.train.sound import wave
@@ -69,3 +72,11 @@ def test_sound_is_brought_to_one_channel_16_khz_and_30_seconds():
     heard = wave(out.getvalue())
     assert heard.shape == (30 * 16000,) and heard.dtype == np.float32
     assert abs(float(np.median(heard)) - 0.4) < 1e-3
+
+
+def test_a_base_is_given_as_much_as_it_listens_to(tmp_path):
+    """The embedded base loses the thread in what is longer than it was taught."""
+    data = io.BytesIO()
+    soundfile.write(data, np.random.default_rng(1).normal(0, 0.1, 20 * 16000), 16000, format="WAV")
+    (heard,) = encode._Encoder(bases.describe("otoloop-mini"), 4, tmp_path)._hear([data.getvalue()])
+    assert len(heard) == 8 * 25

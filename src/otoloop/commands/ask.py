@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def ask(
     audio: Path = typer.Argument(
-        ..., metavar="AUDIO", exists=True, dir_okay=False, help="A sound file; 30 s of it are heard."
+        ..., metavar="AUDIO", exists=True, dir_okay=False, help="A sound file; the model hears its beginning."
     ),
     question: str = typer.Argument("What is this noise?", metavar="QUESTION", help="In English or Japanese."),
     choices: str = typer.Option("", help="Options, separated by commas; none for an open question."),
@@ -44,12 +44,15 @@ def ask(
 
     Example: otoloop ask pump-3.wav "What is wrong with this machine?" --choices "cavitation,air leak,normal running"
     """
+    from otoloop.audio.evidence import RATE
     from otoloop.params import Params, load_params
 
     workspace = _workspace()
     params = load_params(workspace / "params.yaml") if workspace else Params()
     wave, facts = _heard(audio, params.intake, sensors, machine)
     asker = _asker(adapter, live, workspace, params)
+    if len(wave) > asker.base.window:
+        say(f"Of {len(wave) / RATE:.0f} s the first {asker.base.window / RATE:.0f} are heard; all is measured.")
     asked = asker.ask(
         wave, question, facts, choices=[c.strip() for c in choices.split(",") if c.strip()],
         evidence=evidence, style="direct" if direct else "cot",
@@ -62,27 +65,24 @@ def ask(
 def _heard(
     audio: Path, params: IntakeParams, sensors: Path | None, machine: str | None
 ) -> tuple[np.ndarray[Any, Any], Evidence]:
-    """The sound as the model hears it (16 kHz, one channel, the first 30 s), and what is measured in that.
+    """The sound at 16 kHz, one channel, and what is measured in it.
 
     Raises:
         OtoloopError: the file would be refused by the intake.
     """
     from otoloop.audio.decode import decode
     from otoloop.audio.derive import derive
-    from otoloop.audio.evidence import RATE, measure, mono
+    from otoloop.audio.evidence import measure, mono
     from otoloop.commands.inspect import _machine, _sensors
     from otoloop.errors import OtoloopError
-    from otoloop.evaluate.ask import MAX_SECONDS
     from otoloop.records import Verdict
 
     clip = decode(audio, params)
     if isinstance(clip, Verdict):
         raise OtoloopError(f"{audio}: {clip.message}", clip.remedy)
-    if clip.seconds > MAX_SECONDS:
-        say(f"The sound lasts {clip.seconds:.0f} s; its first {MAX_SECONDS} s are heard and measured.")
-    sound = clip.floats()[: MAX_SECONDS * clip.rate]
+    sound = clip.floats()
     facts = derive(measure(sound, clip.rate), _sensors(audio, sensors), _machine(machine))
-    return mono(sound, clip.rate)[: MAX_SECONDS * RATE], facts
+    return mono(sound, clip.rate), facts
 
 
 def _asker(adapter: str, live: bool, workspace: Path | None, params: Params) -> Asker:

@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     cycles: int = typer.Option(2, min=1, max=2, help="Turns of the loop; the second one has spoiled labels."),
+    honest: bool = typer.Option(False, "--honest", help="The second turn's labels are not spoiled: the control."),
     yes: bool = typer.Option(False, "--yes", help="Ask nothing: a simulated reviewer approves."),
     seed: int = typer.Option(7, min=0, help="Another seed is another site."),
     folder: Path = typer.Option(Path("demo-site"), "--dir", help="Where; an earlier demo there is cleared."),
@@ -45,7 +46,7 @@ def demo(
     tour = Demo(workspace=folder.absolute(), seed=seed, cycles=cycles, ask=ask)
     if not ask:
         say("Nobody is asked: a SIMULATED reviewer will approve.")
-    walk(tour, steps.ONCE, steps.CYCLES)
+    walk(tour, steps.ONCE, (steps.FIRST, steps.HONEST if honest else steps.SPOILED))
     seconds = time.monotonic() - start
     page = report.write(tour, seconds)
     say("")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from otoloop.commands.output import say
-from otoloop.demo import honesty, runs
+from otoloop.demo import harm, honesty, runs
 from otoloop.demo.site import LAST_WAVE, folder_of, send
 from otoloop.demo.tour import Demo
 from otoloop.errors import OtoloopError
@@ -98,7 +98,6 @@ def spoil(demo: Demo) -> str:
         asked = {view.item.clip for view in items.items(session)}
         fresh = [row.id for row in clips.clips(session) if row.id not in asked]
     wrong = mislabel(book, fresh)
-    demo.facts["spoiled"] = {"new": len(fresh), "wrong": wrong}
     names = ", ".join(f"{a} is called {b}" for a, b in MIX_UPS.items()).replace("_", " ")
     return f"{wrong} of {len(fresh)} new recordings get a wrong name: {names}."
 
@@ -160,10 +159,17 @@ def retrain(demo: Demo) -> str:
     say(f"   {count} approved items wait: {runs.page(target.url, run)}")
     runs.follow(target.url, run, say=lambda line: say(f"   | {line}"), timeout_s=3600)
     demo.facts["stages"] = runs.task_seconds(target.url, run)
-    demo.report["cycles"].append(outcome(demo))
+    demo.report["cycles"].append(outcome(demo) | _spoiled(demo))
     demo.facts.setdefault("approved", []).append(demo.facts["review"]["approved"])
     cycle = demo.report["cycles"][-1]
-    return f"Verdict: {cycle['verdict']}. {cycle['reasons'][0]}"
+    harm_done = [harm.told(cycle["spoiled"])] if "spoiled" in cycle else []
+    return "\n".join([f"Verdict: {cycle['verdict']}. {cycle['reasons'][0]}", *harm_done])
+
+
+def _spoiled(demo: Demo) -> dict[str, Any]:
+    """What careless names did in this cycle, if there were any."""
+    wrong = harm.misnamed(catalogue(demo))
+    return {"spoiled": harm.measure(demo.workspace, wrong)} if wrong else {}
 
 
 def outcome(demo: Demo) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from otoloop.demo import harm
 from otoloop.demo.asking import parts
 from otoloop.demo.tour import Demo, Timing
 from otoloop.outs import replacing, write_json
@@ -35,7 +36,7 @@ def page(demo: Demo) -> str:
         loader=jinja2.PackageLoader("otoloop.demo", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    env.filters |= {"percent": percent, "parts": parts}
+    env.filters |= {"percent": percent, "parts": parts, "harm": harm.told}
     return env.get_template("report.html").render(
         r=demo.report, facts=demo.facts, timings=demo.timings, words=VERDICT_WORDS,
         models=MODELS, links=_links(demo.workspace), seed=demo.seed, asked=demo.ask, machine=f"{os.cpu_count()} cores, {platform.system()}",
@@ -87,6 +88,8 @@ def _cycle(cycle: Mapping[str, Any]) -> Iterator[str]:
         yield _row(f"right, {name}", score_words(cycle["scores"].get(name)))
     yield _row("verdict", VERDICT_WORDS.get(cycle["verdict"], cycle["verdict"]))
     yield from (_row("", reason) for reason in cycle["reasons"])
+    if "spoiled" in cycle:
+        yield from (_row("", line) for line in harm.told(cycle["spoiled"]).splitlines())
 
 
 def score_words(found: Mapping[str, Any] | None) -> str:

@@ -9,20 +9,24 @@ from otoloop.demo.tour import Step
 
 ONCE: Sequence[Step] = (("Make a workspace, start S3, begin to start Prefect", site.make),)
 _DELIVER: Step = ("Deliver: eight machines send recordings, notes, sensors and broken files to S3", site.deliver)
+_PREFECT: Step = ("Prefect: server, worker and calendar", site.await_prefect)
 _INTAKE: Step = ("Intake: pull from S3, decode, measure, check, admit or refuse", loop.intake)
 _DRAFT: Step = ("Draft: questions and chains of thought, checked against the sound", loop.draft)
-_RELEASE: Step = ("Release: freeze what was approved, push, verify, commit, tag", loop.release)
-_RETRAIN: Step = ("Retrain: validate, encode, train, answer, score, gate", loop.retrain)
+_REVIEW: Step = ("Review: approve or reject", loop.review)
+_LEARN: Sequence[Step] = (
+    ("Release: freeze what was approved, push, verify, commit, tag", loop.release),
+    ("Retrain: validate, encode, train, answer, score, gate", loop.retrain),
+)
+_APPROVE: Step = ("Approve: a second person signs, the flow promote puts the version live", live.approve)
 
-HONEST: Sequence[Step] = (
+FIRST: Sequence[Step] = (
     _DELIVER,
-    ("Prefect: server, worker and calendar", site.await_prefect),
+    _PREFECT,
     _INTAKE,
     _DRAFT,
-    ("Review: approve or reject", loop.review),
-    _RELEASE,
-    _RETRAIN,
-    ("Approve: a second person signs, the flow promote puts the version live", live.approve),
+    _REVIEW,
+    *_LEARN,
+    _APPROVE,
     ("Serve: a technician asks the live version and says whether it was right", live.serve),
     ("Ask about sounds that the base was never taught", asking.ask_each_new_kind),
 )
@@ -33,9 +37,16 @@ SPOILED: Sequence[Step] = (
     ("Spoil: a careless reviewer names a third of the new recordings wrongly, always the same way", loop.spoil),
     _DRAFT,
     ("Review: the careless reviewer approves whatever passes the checks", loop.review_carelessly),
-    _RELEASE,
-    _RETRAIN,
+    *_LEARN,
     ("Live: the version before stays", live.stays),
 )
-"""The second cycle: every claim about the signal is true, so no check before the gate can notice that the names are wrong."""
-CYCLES: Sequence[Sequence[Step]] = (HONEST, SPOILED)
+"""A second cycle in which every claim about the signal is true, so no check before the gate can see that names are wrong."""
+HONEST: Sequence[Step] = (
+    _DELIVER,
+    _INTAKE,
+    _DRAFT,
+    _REVIEW,
+    *_LEARN,
+    _APPROVE,
+)
+"""The control: the same second cycle, named with care."""

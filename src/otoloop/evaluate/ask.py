@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LATEST = "latest"
 BASE = "base"
 MARKS = {"confirmed": "✓", "contradicted": "✗", "not_hearable": "✗", "unverifiable": "?"}
-MIN_SECONDS, MAX_SECONDS = 0.1, 30
+MIN_SECONDS = 0.1
 MAX_NEW_TOKENS = 300
 
 
@@ -75,7 +75,7 @@ class Asker:
         """Answer a question about a 16 kHz mono wave.
 
         Args:
-            wave: float32 [T], 0.1 to 30 s.
+            wave: float32 [T], 0.1 s or more; as much is heard as the base listens to.
             question: in English or Japanese.
             facts: measured and derived; what the claims are held against.
             choices: options, or none for an open question.
@@ -83,14 +83,11 @@ class Asker:
             style: ``cot`` or ``direct``.
 
         Raises:
-            OtoloopError: the sound is too short or too long.
+            OtoloopError: the sound is too short.
         """
-        seconds = len(wave) / 16000
-        if not MIN_SECONDS <= seconds <= MAX_SECONDS:
-            remedy = "Cut out the part in question."
-            raise OtoloopError(
-                f"The sound lasts {seconds:.2f} s; a model hears {MIN_SECONDS} to {MAX_SECONDS} s.", remedy
-            )
+        if len(wave) < MIN_SECONDS * 16000:
+            message = f"The sound lasts {len(wave) / 16000:.2f} s; a model hears nothing in less than {MIN_SECONDS} s."
+            raise OtoloopError(message, "Record longer, four seconds or more.")
         item = make_item(question, choices, block(facts) if evidence else None, style)
         return self._answer(item, wave, facts)
 
@@ -98,7 +95,7 @@ class Asker:
         from otoloop.model.features import encode
         from otoloop.model.generate import generate
 
-        (heard,) = encode(self.base, [wave])
+        (heard,) = encode(self.base, [wave[: self.base.window]])
         (made,) = generate(
             self.model, self.base.tokenizer, [prompt(item)], [heard], max_new_tokens=MAX_NEW_TOKENS
         )  # fmt: skip

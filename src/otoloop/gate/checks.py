@@ -32,11 +32,13 @@ def superiority(part: Part, rules: Rules, test: Test = "superiority") -> Check:
     shown = _known(check.p) <= rules.alpha and _known(check.low) > 0
     if shown and pair.clusters >= rules.params.min_clusters:
         return replace(check, verdict="pass", reason=f"Better than the {part.against} by {_points(check)}.")
-    if not shown and (high < margin or drop_p(pair) <= rules.params.alpha):
+    drop = drop_p(pair)
+    if not shown and drop <= rules.params.alpha:
+        why = f"Worse than the {part.against}: {_points(check)}, p = {drop:.2g} for a loss."
+        return replace(check, verdict="fail", reason=why)
+    if not shown and high < margin:
         why = f"No gain over the {part.against}: {_points(check)}; a gain of {_percent(margin)} points is ruled out."
-        return replace(
-            check, verdict="fail", reason=why if high < margin else f"Worse than the {part.against}: {_points(check)}."
-        )
+        return replace(check, verdict="fail", reason=why)
     if shown:
         return _short(check, rules.params.min_clusters, rules, f"Better than the {part.against} by {_points(check)}")
     wanted = max(margin, pair.difference)

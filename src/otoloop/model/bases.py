@@ -12,8 +12,10 @@ import torch
 
 from otoloop.errors import OtoloopError
 from otoloop.model.architecture import Parts, build_mini, parts
+from otoloop.reasoning.hearing import hearing
 
 MINI = "otoloop-mini"
+RATE = 16000
 # hub bases are pinned: a branch name would let the weights change under a release
 PINNED = {"Qwen/Qwen2-Audio-7B-Instruct": "0a095220c30b7b31434169c3086508ef3ea5bf0a"}
 
@@ -33,6 +35,11 @@ class Base:
     def tokenizer(self) -> Any:
         """The processor's tokenizer, padding on the left."""
         return self.processor.tokenizer
+
+    @property
+    def window(self) -> int:
+        """How many samples of a recording, at 16 kHz, it is given to hear."""
+        return RATE * hearing(self.name).seconds
 
     @property
     def parts(self) -> Parts:

@@ -18,9 +18,14 @@ THIRD_OCTAVES = (
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """Relative resolution of the numeric claims that may be made from sound alone."""
+    """Relative resolution of the numeric claims that may be made from sound alone, and how long a base listens.
+
+    ``seconds``: what follows in a recording is not heard. A base that was taught short clips loses the thread in long
+    ones, whatever its window.
+    """
 
     tolerance: Mapping[str, float]
+    seconds: int = 30
 
     def hearable(self, kind: str) -> bool:
         """Whether a numeric claim of this kind may stand in an ``audio_only`` trace."""
@@ -28,7 +33,7 @@ class Hearing:
 
 
 _BASES: Mapping[str, Hearing] = {
-    "otoloop-mini": Hearing({"tone_hz": 0.13, "modulation_hz": 0.35}),
+    "otoloop-mini": Hearing({"tone_hz": 0.13, "modulation_hz": 0.35}, seconds=8),
     "Qwen2-Audio": Hearing({"tone_hz": 0.13, "modulation_hz": 0.25}),
 }
 

@@ -22,8 +22,8 @@ from otoloop.review.views import Shown, show
 
 NAMES = ("simulated-reviewer-1", "simulated-reviewer-2", "simulated-reviewer-3")
 CARELESS = "simulated-careless-reviewer"
-MIX_UPS = {"gear_wear": "inverter_whine", "inverter_whine": "gear_wear", "valve_knock": "loose_part"}
-"""What the careless reviewer calls what: sounds that a hasty ear confuses."""
+MIX_UPS = {"gear_wear": "loose_part"}
+"""What the careless reviewer calls what: worn gears rattle, and a hasty ear takes them for something loose."""
 Opinion = Callable[[Shown], tuple[bool, str]]
 
 

@@ -122,7 +122,7 @@ class Engine:
 
         Args:
             prompt: text with one ``<|AUDIO|>``.
-            wave: 16 kHz mono, 0.1 to 30 s.
+            wave: 16 kHz mono, 0.1 to 30 s; as much is heard as the base listens to.
             adapter: name of a loaded adapter.
             limit: new tokens at most.
             on_text: called on the engine's thread with each piece as it is written; must not block.
@@ -131,6 +131,7 @@ class Engine:
         Raises:
             Refusal: 503 when the queue is full; 400 when the prompt is longer than the base reads.
         """
+        wave = wave[: self.base.window]
         tokens = tokenize(self.base.tokenizer, prompt, n_tokens(len(wave)))
         self._require_fit(len(tokens.ids) + limit)
         question = Question(tokens, wave, adapter, limit, on_text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from otoloop.simulate.scenes import Scenes, compose
 FIRST_DAY = dt.date(2026, 3, 2)
 DAYS_A_CYCLE = 70
 CLIPS = {1: 520}
-LATER_CLIPS = 160
+LATER_CLIPS = 300
 SECONDS = 4.0
 UNKNOWN_SHARE = 0.03
 
@@ -45,6 +45,9 @@ MACHINES = (
     MachineSpec("pump-1", "pump", 1200, {"cavitation": 0.4, "normal": 0.2, "imbalance": 0.2, "bearing_inner": 0.2}),
     MachineSpec("fan-1", "fan", 960, {"belt_squeal": 0.3, "blade_pass": 0.3, "normal": 0.2, "imbalance": 0.2}),
 )
+
+WORN = {"gear_wear": 0.85, "normal": 0.05, "bearing": 0.1}
+"""After the first cycle the gearboxes wear: this is how they are met then, and they are visited twice as often."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def plan_site(
 ) -> SitePlan:
     """Plan the recordings of one cycle, each of ``seconds`` or up to a quarter less; the same arguments give the same.
 
-    Later cycles come from the same machines on later days.
+    Later cycles come from the same machines on later days, most often from gearboxes, which are worn by then.
 
     Raises:
         OtoloopError: too few clips, or a cycle below one.
@@ -94,7 +97,7 @@ def plan_site(
     count = CLIPS.get(cycle, LATER_CLIPS) if clips is None else clips
     _check(count, cycle)
     rng = np.random.default_rng([seed, zlib.crc32(site.encode()), cycle])
-    rows = _visits(rng, count)
+    rows = _visits(rng, count, _season(cycle))
     spec, day = np.asarray([r[0] for r in rows]), np.asarray([r[1] for r in rows]) + (cycle - 1) * DAYS_A_CYCLE
     fault = np.asarray([r[2] for r in rows])
     fault[rng.random(count) < UNKNOWN_SHARE] = "unknown"
@@ -115,24 +118,46 @@ def _check(clips: int, cycle: int) -> None:
         raise OtoloopError(f"There is no cycle {cycle}.", "The first cycle is 1.")
 
 
-def _visits(rng: np.random.Generator, clips: int) -> list[tuple[int, int, str]]:
+@dataclass(frozen=True)
+class _Met:
+    """How a machine is met in a cycle: its share of the visits, and how often in which state."""
+
+    share: float
+    states: Mapping[str, float]
+
+
+def _season(cycle: int) -> list[_Met]:
+    """Every machine as often at first; later the worn gearboxes twice as often."""
+    worn = [cycle > 1 and m.kind == "gearbox" for m in MACHINES]
+    total = sum(1 + w for w in worn)
+    states = [_worn(m) if w else m.states for m, w in zip(MACHINES, worn, strict=True)]
+    return [_Met((1 + w) / total, s) for w, s in zip(worn, states, strict=True)]
+
+
+def _worn(machine: MachineSpec) -> dict[str, float]:
+    """Shares of a worn gearbox, with the bearing fault that this one has."""
+    (bearing,) = (state for state in machine.states if state.startswith("bearing"))
+    return {bearing if state == "bearing" else state: share for state, share in WORN.items()}
+
+
+def _visits(rng: np.random.Generator, clips: int, season: Sequence[_Met]) -> list[tuple[int, int, str]]:
     """(machine, day, state) of every recording: one a session, and a few sessions with a second one."""
-    per_machine = min(DAYS_A_CYCLE, max(1, int(clips * 0.985) // len(MACHINES)))
     visits = []
-    for m, spec in enumerate(MACHINES):
-        days = np.sort(rng.choice(DAYS_A_CYCLE, per_machine, replace=False))
-        visits += [(m, int(day), state) for day, state in zip(days, _history(rng, spec, per_machine), strict=True)]
+    for m, met in enumerate(season):
+        count = min(DAYS_A_CYCLE, max(1, int(int(clips * 0.985) * met.share)))
+        days = np.sort(rng.choice(DAYS_A_CYCLE, count, replace=False))
+        visits += [(m, int(day), state) for day, state in zip(days, _history(rng, met.states, count), strict=True)]
     again = [visits[i % len(visits)] for i in rng.permutation(max(len(visits), clips))[: clips - len(visits)]]
     return sorted(visits + again, key=lambda v: (v[1], v[0]))
 
 
-def _history(rng: np.random.Generator, spec: MachineSpec, days: int) -> list[str]:
+def _history(rng: np.random.Generator, states: Mapping[str, float], days: int) -> list[str]:
     """States over the days, in two to four spells each: a fault stays for some time and comes back after repair."""
-    share = np.asarray(list(spec.states.values())) * days
+    share = np.asarray(list(states.values())) * days
     count = np.floor(share).astype(int)
     count[np.argsort(count - share, kind="stable")[: days - count.sum()]] += 1
     spells = []
-    for state, n in zip(spec.states, count, strict=True):
+    for state, n in zip(states, count, strict=True):
         parts = np.array_split(np.arange(n), max(1, min(4, n // 4)))
         spells += [[state] * len(part) for part in parts]
     return [state for i in rng.permutation(len(spells)) for state in spells[i]]

@@ -82,4 +82,5 @@ class _Encoder:
         from otoloop.model.features import encode
 
         self._base = self._base or bases.load(self.ref)
-        return [f.numpy().astype(np.float16) for f in encode(self._base, [wave(s) for s in sounds], self.batch)]
+        waves = [wave(s)[: self._base.window] for s in sounds]
+        return [f.numpy().astype(np.float16) for f in encode(self._base, waves, self.batch)]

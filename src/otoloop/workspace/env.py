@@ -12,9 +12,6 @@ from otoloop.store.connection import CLASHING, resolve
 from otoloop.workspace.prefect_api import api_url
 from otoloop.workspace.state import running
 
-# Threads of a parallel loop that wait spin by default. Where others compute too (a page, a second stage, tests) the
-# spinning starves the thread that is waited for: measured 3 to 4 times slower on two shared cores.
-THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 PREFECT_DEFAULTS = {
     # slots of a concurrency limit survive a server restart only in the file system (memory is the default)
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
@@ -35,7 +32,7 @@ def child_environment(workspace: Path) -> dict[str, str]:
     s3 = _s3(workspace)
     env = {name: value for name, value in os.environ.items() if not (s3 and name in CLASHING)}
     env |= {name: value for name, value in quiet_environment().items() if not name.startswith("AWS_")}
-    env |= {name: value for name, value in (PREFECT_DEFAULTS | THREADS).items() if name not in os.environ}
+    env |= {name: value for name, value in PREFECT_DEFAULTS.items() if name not in os.environ}
     env["OTOLOOP_WORKSPACE"] = str(workspace.resolve())
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
     return env | s3 | _prefect(workspace)
