@@ -90,16 +90,17 @@ def review(demo: Demo) -> str:
 
 def spoil(demo: Demo) -> str:
     """The careless reviewer names faults anew, before anything is drafted from them."""
-    from otoloop.catalog import clips, items
+    from otoloop.catalog import clips, items, notes
     from otoloop.review.simulated import MIX_UPS, mislabel
 
     book = catalogue(demo)
     with book.reading() as session:
         asked = {view.item.clip for view in items.items(session)}
-        fresh = [row.id for row in clips.clips(session) if row.id not in asked]
+        named = notes.labels(session)
+        fresh = [row.id for row in clips.clips(session) if row.id in named and row.id not in asked]
     wrong = mislabel(book, fresh)
     names = ", ".join(f"{a} is called {b}" for a, b in MIX_UPS.items()).replace("_", " ")
-    return f"{wrong} of {len(fresh)} new recordings get a wrong name: {names}."
+    return f"{wrong} of {len(fresh)} newly named recordings get a wrong name: {names}."
 
 
 def review_carelessly(demo: Demo) -> str:

@@ -18,9 +18,10 @@ from otoloop.errors import OtoloopError
 SITE = "demo"
 PARTS = ("prefect", "worker-cpu")
 PARAMS: dict[str, dict[str, float]] = {
-    "gate": {"margin": 0.10, "min_clusters": 40}, "retrain": {"min_new_items": 60}, "release": {"test_share": 0.35},
+    "gate": {"margin": 0.10, "min_clusters": 40}, "retrain": {"min_new_items": 60},
+    "release": {"test_share": 0.35, "general_items": 120}, "answer": {"variant_items": 60},
 }  # fmt: skip
-"""What the demo changes of the defaults: one small site can neither show nor fill more."""
+"""What the demo changes of the defaults: one small site can neither show nor fill more, and nobody likes to wait."""
 FIRST_WAVES, LAST_WAVE = (0, 1, 2), (3,)
 SCHEDULE_WAIT_S, SETTLE_S = 20, 120
 

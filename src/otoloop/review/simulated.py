@@ -22,8 +22,8 @@ from otoloop.review.views import Shown, show
 
 NAMES = ("simulated-reviewer-1", "simulated-reviewer-2", "simulated-reviewer-3")
 CARELESS = "simulated-careless-reviewer"
-MIX_UPS = {"gear_wear": "loose_part"}
-"""What the careless reviewer calls what: worn gears rattle, and a hasty ear takes them for something loose."""
+MIX_UPS = {"inverter_whine": "electrical_hum"}
+"""What the careless reviewer calls what: both come from a drive's current, and a hasty ear leaves it at that."""
 Opinion = Callable[[Shown], tuple[bool, str]]
 
 
