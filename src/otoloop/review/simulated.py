@@ -8,7 +8,7 @@ is false, so that only the gate can notice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +44,11 @@ class Session:
         }
 
 
-def mislabel(book: Catalog, clips: Iterable[str]) -> int:
-    """Let the careless reviewer name the faults of ``clips`` anew by `MIX_UPS`; returns how many became wrong."""
+def mislabel(book: Catalog, clips: Iterable[str], names: Mapping[str, str] = MIX_UPS) -> int:
+    """Let the careless reviewer name the faults of ``clips`` anew; returns how many became wrong."""
     with book.session() as session:
         known = notes.labels(session, list(clips))
-        wrong = {clip: MIX_UPS[label.fault] for clip, label in known.items() if label.fault in MIX_UPS}
+        wrong = {clip: names[label.fault] for clip, label in known.items() if label.fault in names}
         for clip, fault in sorted(wrong.items()):
             notes.set_label(session, clip, fault, source="reviewer", actor=CARELESS)
     return len(wrong)
