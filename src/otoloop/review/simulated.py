@@ -48,7 +48,7 @@ def mislabel(book: Catalog, clips: Iterable[str], names: Mapping[str, str] = MIX
     """Let the careless reviewer name the faults of ``clips`` anew; returns how many became wrong."""
     with book.session() as session:
         known = notes.labels(session, list(clips))
-        wrong = {clip: names[label.fault] for clip, label in known.items() if label.fault in names}
+        wrong = {clip: names[label.fault] for clip, label in known.items() if label.fault and label.fault in names}
         for clip, fault in sorted(wrong.items()):
             notes.set_label(session, clip, fault, source="reviewer", actor=CARELESS)
     return len(wrong)
