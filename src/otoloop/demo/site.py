@@ -22,6 +22,8 @@ PARAMS: dict[str, dict[str, float]] = {
     "release": {"test_share": 0.35, "general_items": 120}, "answer": {"variant_items": 60},
 }  # fmt: skip
 """What the demo changes of the defaults: one small site can neither show nor fill more, and nobody likes to wait."""
+LATER_PARAMS = {"release": {"test_share": 0.1}}
+"""From the second cycle on: the sealed test is large enough, most of what is new may teach."""
 FIRST_WAVES, LAST_WAVE = (0, 1, 2), (3,)
 SCHEDULE_WAIT_S, SETTLE_S = 20, 120
 
@@ -77,6 +79,12 @@ def deliver(demo: Demo) -> str:
         f"{counts['clips']} recordings of {len(yaml.safe_load(machines.read_text()))} machines with notes and sensors, "
         f"and broken files of every kind: {uploaded} objects in S3; {counts['objects'] - uploaded} more come later."
     )
+
+
+def deliver_more(demo: Demo) -> str:
+    """The deliveries of a later cycle, most of which may teach."""
+    set_params(demo.workspace, LATER_PARAMS, "The sealed test is large enough")
+    return f"{deliver(demo)}\nOf new sessions a tenth is sealed from now on: the examination is large enough."
 
 
 def folder_of(demo: Demo) -> Path:

@@ -9,6 +9,7 @@ from otoloop.demo.tour import Step
 
 ONCE: Sequence[Step] = (("Make a workspace, start S3, begin to start Prefect", site.make),)
 _DELIVER: Step = ("Deliver: eight machines send recordings, notes, sensors and broken files to S3", site.deliver)
+_DELIVER_MORE: Step = ("Deliver: the same machines, most often the drives", site.deliver_more)
 _PREFECT: Step = ("Prefect: server, worker and calendar", site.await_prefect)
 _INTAKE: Step = ("Intake: pull from S3, decode, measure, check, admit or refuse", loop.intake)
 _DRAFT: Step = ("Draft: questions and chains of thought, checked against the sound", loop.draft)
@@ -32,7 +33,7 @@ FIRST: Sequence[Step] = (
 )
 """The first cycle: it ends with a live version."""
 SPOILED: Sequence[Step] = (
-    _DELIVER,
+    _DELIVER_MORE,
     _INTAKE,
     ("Spoil: a careless reviewer names a third of the new recordings wrongly, always the same way", loop.spoil),
     _DRAFT,
@@ -42,7 +43,7 @@ SPOILED: Sequence[Step] = (
 )
 """A second cycle in which every claim about the signal is true, so no check before the gate can see that names are wrong."""
 HONEST: Sequence[Step] = (
-    _DELIVER,
+    _DELIVER_MORE,
     _INTAKE,
     _DRAFT,
     _REVIEW,

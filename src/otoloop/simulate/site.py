@@ -20,7 +20,7 @@ from otoloop.simulate.scenes import Scenes, compose
 FIRST_DAY = dt.date(2026, 3, 2)
 DAYS_A_CYCLE = 70
 CLIPS = {1: 520}
-LATER_CLIPS = 300
+LATER_CLIPS = 360
 SECONDS = 4.0
 UNKNOWN_SHARE = 0.03
 
