@@ -10,7 +10,7 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := $(if $(OTOLOOP_TORCH_INDEX),--extra-index-url $(OTOLOOP_TORCH_INDEX))
 WORKERS ?= 2
 
-.PHONY: install test test-flow test-all check demo up down nightly docs templates clean
+.PHONY: install test test-slow test-all check demo up down nightly docs templates clean
 
 install: $(STAMP)
 
@@ -26,11 +26,10 @@ $(STAMP): pyproject.toml constraints.txt
 test: install  ## the fast tests, about as many at once as there are cores
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-flow: install  ## a real Prefect, a real browser; some minutes
-	$(BIN)/python -m pytest -m "(flow or browser) and not slow"
+test-slow: install  ## races, crashes, a real Prefect, a real browser; one after the other
+	$(BIN)/python -m pytest -m "(slow or flow or browser) and not long"
 
-test-all: install  ## the slow ones: races, a real Prefect, a real browser; one after the other
-	$(BIN)/python -m pytest -m "slow or flow or browser"
+test-all: test-slow test
 
 check: install  ## style, types, architecture, and files that must agree with each other
 	$(BIN)/ruff check .

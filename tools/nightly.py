@@ -28,11 +28,12 @@ BIN = Path(sys.executable).parent
 PARTS: dict[str, list[str]] = {
     "fast": PYTEST,
     "check": ["make", "check"],
-    "slow": [*PYTEST, "-m", "slow"],
-    "flow": [*PYTEST, "-m", "flow"],
+    "slow": [*PYTEST, "-m", "slow and not long"],
+    "flow": [*PYTEST, "-m", "flow and not (slow or long)"],
+    "long": [*PYTEST, "-m", "long"],
     "browser": [*PYTEST, "-m", "browser"],
     "postgres": [*PYTEST, "-m", "postgres"],
-    "properties": [*PYTEST, "-m", "not (slow or flow or browser or postgres or gpu)", "--hypothesis-profile", "nightly"],
+    "properties": [*PYTEST, "-m", "not (slow or flow or browser or postgres or gpu or long)", "--hypothesis-profile", "nightly"],
     "crashes": [sys.executable, "tools/crash_table.py"],
     "demo": [str(BIN / "otoloop"), "demo", "--yes"],
     "benchmarks": [sys.executable, "-c", "import runpy, pathlib\n"

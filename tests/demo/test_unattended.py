@@ -37,7 +37,7 @@ SECONDS = {"intake": 30, "draft": 30, "promote": 60, "reap": 90, "retrain": 90, 
 """A "day" in which what usually runs every five minutes runs twice a minute."""
 PATIENCE_S = 400
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from otoloop import store
 from otoloop.errors import OtoloopError
 from otoloop.store.failures import StoreError
 from otoloop.store.weed import credentials, start_weed, stop_weed
+from otoloop.workspace.ports import choose
 from otoloop.workspace.processes import Plan, start
 from otoloop.workspace.state import Part, load, running
 
@@ -84,9 +85,9 @@ def test_killed_in_the_middle_of_writes_it_loses_nothing_it_acknowledged(home: P
 
 def test_a_port_that_is_taken_is_refused_in_words(home: Path) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = choose(None)  # not the system's choice: an S3 server has a port 10,000 above, which must exist
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         with pytest.raises(OtoloopError, match=f"Port {port} for the S3 server is taken by process {os.getpid()}"):
             start_weed(home, port=port)
     assert load(home).parts == {}

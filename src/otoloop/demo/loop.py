@@ -191,7 +191,8 @@ def outcome(demo: Demo) -> dict[str, Any]:
 
 def _why(check: Mapping[str, Any]) -> str:
     """A check that did not pass, with its drop, interval and p-value."""
-    p = f" p = {check['p']:.2g}." if check.get("p") is not None else ""
+    said = check.get("p") is None or "p = " in check["reason"]
+    p = "" if said else f" p = {check['p']:.2g}."
     return f"{check['test']} on {check['slice']}: {check['reason']}{p}"
 
 

@@ -183,7 +183,8 @@ def _overall(checks: Sequence[Check]) -> tuple[VerdictName, str]:
     failed = [c for c in checks if c.verdict == "fail"]
     if failed:
         first, more = failed[0], f" ({len(failed)} checks failed.)" if len(failed) > 1 else ""
-        return "fail", f"{TEST_WORDS[first.test]}, {first.suite}, {first.slice}: {first.reason}{more}"
+        asked = f"“{TEST_WORDS[first.test]}” on {first.suite}, {first.slice}"
+        return "fail", f"{first.reason} Asked was {asked}.{more}"
     short = [c for c in checks if c.verdict == "not_enough_data" and c.gating]
     if short:
         most = max(short, key=lambda c: c.missing)
