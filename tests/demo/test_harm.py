@@ -57,6 +57,7 @@ def cycle(**more: Any) -> dict[str, Any]:
 
 def test_only_a_spoiled_cycle_is_called_careless(judged: Path) -> None:
     demo = Demo(workspace=judged, seed=7, cycles=2, ask=False)
+    demo.facts |= {"stages": {"train": 1.0}, "drafted": [9], "approved": [9]}
     demo.report |= {"cycles": [cycle(), cycle()], "seconds": 1.0}
     assert "careless" not in page(demo)
     demo.report["cycles"][1]["spoiled"] = harm.measure(judged, WRONG)
