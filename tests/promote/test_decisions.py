@@ -253,6 +253,25 @@ def test_a_revoked_approver_comes_back_with_another_key(site: Path, asked: Reque
         keys.path_of("kim").with_suffix(".old").rename(keys.path_of("kim"))
 
 
+def test_an_expired_key_is_renewed(site: Path, asked: Request, kim: Signer) -> None:
+    then = datetime.now(UTC) - timedelta(days=400)
+    old = approvers.Approver("kim", kim.public_key, then, then + timedelta(days=365))
+    approvers.save(site, [old])
+    Repo(site).commit(["approvers.yaml"], "Time passed")
+    assert enrol.add(site, "kim").public_key == kim.public_key
+    decisions.approve(site, asked.id, kim)
+    assert state(site, asked.id) == "approved"
+
+
+def test_a_revoked_key_comes_back_on_purpose_only(site: Path, asked: Request, kim: Signer) -> None:
+    enrol.revoke(site, "kim")
+    with pytest.raises(OtoloopError, match=r"was revoked.*--public-key"):
+        enrol.add(site, "kim")
+    enrol.add(site, "kim", public_key=kim.public_key)
+    decisions.approve(site, asked.id, kim)
+    assert state(site, asked.id) == "approved"
+
+
 def test_a_public_key_from_elsewhere_is_taken_and_nonsense_is_not(site: Path) -> None:
     assert enrol.add(site, "ada", public_key=keys.create("elsewhere").public_key).name == "ada"
     with pytest.raises(OtoloopError, match="no Ed25519 public key"):
