@@ -156,11 +156,17 @@ def show(request: str = Request, as_json: bool = Json) -> None:
 
     from otoloop.promote import requests
     from otoloop.promote.ledger import row
+    from otoloop.promote.pack import unlike_git
     from otoloop.promote.registry import open_registry
+    from otoloop.vcs import Repo
 
     registry = open_registry(_workspace())
     found = requests.find(registry.ledger(), request)
-    data = {**row(found, datetime.now(UTC)), "barred": found.barred, "pack": requests.evidence(registry, found)}
+    pack = requests.evidence(registry, found)
+    data = {
+        **row(found, datetime.now(UTC)), "barred": found.barred, "pack": pack,
+        "unlike_git": unlike_git(Repo(_workspace()), pack),
+    }  # fmt: skip
     emit(data, _words(data), as_json)
 
 
@@ -175,6 +181,7 @@ def _words(data: dict[str, Any]) -> str:
         f"compared with {data['against'] or 'the base'}",
         f"evidence {data['pack_sha256']}",
         f"may not approve: {', '.join(data['barred'])}",
+        f"git      {_git(data['unlike_git'])}",
     ]
     if head.get("n"):
         points = [100 * head[k] for k in ("difference", "low", "high")]
@@ -184,6 +191,12 @@ def _words(data: dict[str, Any]) -> str:
             f"decided by {data['decided_by']} at {data['decided_at'][:16]}: {data['reason'] or 'no reason given'}"
         )
     return "\n".join(lines)
+
+
+def _git(unlike: list[str] | None) -> str:
+    if unlike is None:
+        return "not compared: this clone lacks the commit"
+    return f"DIFFERS from the evidence: {', '.join(unlike)}" if unlike else "says the same at that commit"
 
 
 @promotions.command("request")
