@@ -74,6 +74,23 @@ def open_catalog(url: str) -> Catalog:
     return Catalog(engine)
 
 
+def revision_of(url: str) -> str | None:
+    """The revision of a catalogue's schema, which is left as it is; None where nothing was written yet.
+
+    Raises:
+        OtoloopError: the URL is wrong, or the database does not answer.
+    """
+    engine = _engine(url)
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    if file is not None and not Path(file).exists():
+        return None
+    try:
+        with explained(engine.url):
+            return _revision(engine)
+    finally:
+        engine.dispose()
+
+
 def default_url(workspace: Path, database_url: str | None = None) -> str:
     """``database_url`` when given (``OTOLOOP_DATABASE_URL``), else SQLite in the workspace's ``.otoloop``."""
     return database_url or f"sqlite:///{workspace.resolve() / '.otoloop' / 'catalog.db'}"

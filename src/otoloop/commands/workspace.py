@@ -83,7 +83,7 @@ def status(as_json: bool = Json) -> None:
 
 
 def doctor(as_json: bool = Json) -> None:
-    """Check workspace and machine: parameters, packages, git, disk, S3, DVC remote, Prefect; exit code 1 on errors.
+    """Check workspace and machine: parameters, packages, git, disk, S3, DVC, catalogue, registry, Prefect; exit 1 on errors.
 
     Example: otoloop doctor
     """
