@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from otoloop.commands.output import Json, emit
+from otoloop.commands.output import Json, channels, emit, one_of
 
 if TYPE_CHECKING:
     from otoloop.promote.keys import Signer
@@ -201,7 +201,9 @@ def _git(unlike: list[str] | None) -> str:
 
 @promotions.command("request")
 def request_(
-    channel: str = typer.Option("", help="prod, pilot or shadow; by default the highest that the verdict allows."),
+    channel: str = typer.Option(
+        "", callback=one_of(channels), help="prod, pilot or shadow; by default the highest that the verdict allows."
+    ),
     cycle: str = typer.Option("", metavar="TAG", help="As cycle/0007; by default the last one."),
     as_json: bool = Json,
 ) -> None:
@@ -285,7 +287,7 @@ def run(as_json: bool = Json) -> None:
 
 def rollback(
     reason: str = typer.Option(..., help="What is wrong."),
-    channel: str = typer.Option("prod", help="prod, pilot or shadow."),
+    channel: str = typer.Option("prod", callback=one_of(channels), help="prod, pilot or shadow."),
     to: str = typer.Option(
         "", metavar="VERSION", help="By default the one before; `nothing` leaves the channel empty."
     ),
