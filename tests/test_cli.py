@@ -111,6 +111,29 @@ def test_wrong_usage_is_two_and_names_what_is_wrong(tmp_path: Path, words: tuple
     assert value in answer.err and "--help" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("review", "list", "--state", "lost"), "'lost' is not one of drafted, queued"),
+        (("review", "list", "--state", ""), "'' is not one of drafted, queued"),
+        (("clips", "--state", "lost"), "'lost' is not one of admitted, quarantined"),
+        (("up", "--only", "s3", "--only", "s4"), "'s4' is not one of s3, prefect"),
+        (("stage", "tarin"), "'tarin' is not one of validate, encode, train"),
+        (("user", "add", "x", "--role", "king"), "'king' is not one of technician, reviewer"),
+        (("user", "roles", "x", "--role", "admin", "--role", "king"), "'king' is not one of technician"),
+        (("promotions", "request", "--channel", "moon"), "'moon' is not one of pilot, prod, shadow"),
+        (("rollback", "--reason", "x", "--channel", "moon"), "'moon' is not one of pilot, prod, shadow"),
+        (("serve", "--channel", "moon"), "'moon' is not one of pilot, prod, shadow"),
+        (("trace", "check", "x", "--audio", __file__, "--kind", "both"), "'both' is not one of audio_only, with_evi"),
+    ],
+    ids=str,
+)
+def test_a_value_that_no_option_has_is_wrong_usage(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    answer = otoloop(*words, cwd=tmp_path)
+    assert answer.code == 2 and answer.out == "", answer.err
+    assert said in " ".join(answer.err.replace("│", " ").split()) and "--help" in answer.err
+
+
 def test_a_group_without_a_command_shows_its_help(tmp_path: Path) -> None:
     answer = otoloop("review", cwd=tmp_path)
     assert answer.code == 2 and "approve" in answer.out + answer.err
@@ -133,15 +156,11 @@ def test_outside_of_a_workspace_commands_that_need_one_say_so(tmp_path: Path, tr
     ("words", "said"),
     [
         (("release", "diff", "r1", "r2"), ["r1"]),
-        (("stage", "tarin"), ["'tarin'", "train"]),
         (("review", "show", "nobody"), ["nobody"]),
-        (("review", "list", "--state", "lost"), ["'lost'", "drafted, queued"]),
-        (("clips", "--state", "lost"), ["'lost'", "admitted"]),
         (("intake", "--retry", "lost"), ["'lost'", "too_short"]),
         (("intake", "--retry", "99"), ["99", "otoloop intake --show"]),
         (("gate", "show"), ["no report", "otoloop gate run"]),
         (("gate", "run"), ["results"]),
-        (("up", "--only", "s4"), ["'s4'", "s3, prefect"]),
     ],
     ids=str,
 )

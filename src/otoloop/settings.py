@@ -49,9 +49,9 @@ def find_workspace(start: Path) -> Path:
 
 
 def state_dir(workspace: Path) -> Path:
-    """``.otoloop`` of a workspace, made on demand: run state, embedded data, memos, checkpoints."""
+    """``.otoloop`` of a workspace, made on demand for its owner alone: run state, embedded data, memos, checkpoints."""
     folder = workspace / ".otoloop"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 

@@ -38,6 +38,16 @@ def test_opening_again_keeps_the_data(book, url):
         assert [row.id for row in clips.clips(session)] == ["c1"]
 
 
+def test_a_new_database_is_its_owners_alone(tmp_path):
+    book = catalog.open_workspace(tmp_path)
+    with book.session() as session:
+        put_clip(session, "c1")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / ".otoloop").iterdir()}
+    assert modes == dict.fromkeys(("catalog.db", "catalog.db-wal", "catalog.db-shm"), 0o600)
+    assert (tmp_path / ".otoloop").stat().st_mode & 0o777 == 0o700
+    book.close()
+
+
 def test_a_failed_block_writes_nothing(book):
     with pytest.raises(RuntimeError), book.session() as session:
         put_clip(session, "c1")

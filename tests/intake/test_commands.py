@@ -93,7 +93,6 @@ def test_add_refuses_large_files_before_uploading_them(otoloop, folder, site):
     [
         (("add", "nowhere", "--site", "osaka"), "There is no folder nowhere"),
         (("add", ".", "--site", ".."), "site '..' cannot be used"),
-        (("clips", "--state", "lost"), "There is no state 'lost'"),
     ],
 )
 def test_mistakes_are_explained(otoloop, site, words, why):

@@ -67,6 +67,20 @@ def test_the_key_is_the_owners_alone_and_made_once(made: Path) -> None:
     assert bundle.ensure_key(made).read_bytes() == before and bundle.public_key(made).is_file()
 
 
+def test_a_lost_half_of_the_key_is_told_and_not_replaced(tmp_path: Path) -> None:
+    private, public = bundle.ensure_key(tmp_path), bundle.public_key(tmp_path)
+    before = public.read_bytes()
+    private.unlink()
+    with pytest.raises(OtoloopError, match=r"bundle\.pem is lost.*remove both"):
+        bundle.ensure_key(tmp_path)
+    assert not private.exists() and public.read_bytes() == before
+    public.unlink()
+    bundle.ensure_key(tmp_path)
+    public.write_bytes(before)
+    with pytest.raises(OtoloopError, match="is not the public half"):
+        bundle.ensure_key(tmp_path)
+
+
 @pytest.mark.parametrize("name", sorted(bundle.WHOLE))
 @pytest.mark.parametrize("place", [0, 0.5, 1])
 def test_one_changed_bit_anywhere_is_refused(signed: Path, key: Path, name: str, place: float) -> None:

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from otoloop import catalog
 from otoloop.errors import OtoloopError
-from otoloop.promote import approvers, decisions, enrol, keys, promotion, requests
+from otoloop.promote import approvers, decisions, enrol, keys, pack, promotion, requests, versions
 from otoloop.promote.events import Event, parse
 from otoloop.promote.keys import Signer
 from otoloop.promote.ledger import Request
@@ -67,6 +69,37 @@ def test_a_key_that_expired_or_was_revoked_does_not_approve(
     approvers.save(site, [approvers.Approver("lee", lee.public_key, then, then + timedelta(days=365))])
     with pytest.raises(OtoloopError, match="lee's key did not count"):
         decisions.approve(site, asked.id, lee)
+
+
+def forged(site: Path, asked: Request, **changes: Any) -> Request:
+    """A request on evidence that was changed by somebody who may write to the bucket, hash and all."""
+    registry = open_registry(site)
+    raw = json.dumps({**requests.evidence(registry, asked), **changes}).encode()
+    digest = versions.keep_pack(registry, "v1", raw)
+    event = registry.append("request", "mika", "v1", **{**asked.event.fields, "pack_sha256": digest})
+    return registry.ledger().requests[f"v1-{event.seq}"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reason": "Much better."}, {"scores": {}}, {"gate": {"headline": {}}}, {"tag": "cycle/0000"}]
+)
+def test_evidence_that_contradicts_its_commit_is_not_approved(
+    site: Path, asked: Request, kim: Signer, changes: dict[str, Any]
+) -> None:
+    Repo(site).tag("cycle/0000", "another", at="HEAD")
+    made = forged(site, asked, **changes)
+    with pytest.raises(OtoloopError, match=f"not what git has at its commit: {next(iter(changes))} differs"):
+        decisions.approve(site, made.id, kim)
+    decisions.reject(site, made.id, kim, reason="forged")
+    assert state(site, made.id) == "rejected"
+
+
+def test_evidence_of_a_commit_that_is_not_here_is_not_compared(site: Path, asked: Request, kim: Signer) -> None:
+    found = requests.evidence(open_registry(site), asked)
+    assert pack.unlike_git(Repo(site), found) == []
+    for commit in ("0" * 40, "HEAD", "--help"):
+        assert pack.unlike_git(Repo(site), {**found, "commit": commit}) is None
+    decisions.approve(site, forged(site, asked, commit="0" * 40).id, kim)
 
 
 def test_evidence_that_was_replaced_is_not_approved(site: Path, asked: Request, kim: Signer) -> None:
@@ -251,6 +284,25 @@ def test_a_revoked_approver_comes_back_with_another_key(site: Path, asked: Reque
         assert state(site, asked.id) == "approved"
     finally:
         keys.path_of("kim").with_suffix(".old").rename(keys.path_of("kim"))
+
+
+def test_an_expired_key_is_renewed(site: Path, asked: Request, kim: Signer) -> None:
+    then = datetime.now(UTC) - timedelta(days=400)
+    old = approvers.Approver("kim", kim.public_key, then, then + timedelta(days=365))
+    approvers.save(site, [old])
+    Repo(site).commit(["approvers.yaml"], "Time passed")
+    assert enrol.add(site, "kim").public_key == kim.public_key
+    decisions.approve(site, asked.id, kim)
+    assert state(site, asked.id) == "approved"
+
+
+def test_a_revoked_key_comes_back_on_purpose_only(site: Path, asked: Request, kim: Signer) -> None:
+    enrol.revoke(site, "kim")
+    with pytest.raises(OtoloopError, match=r"was revoked.*--public-key"):
+        enrol.add(site, "kim")
+    enrol.add(site, "kim", public_key=kim.public_key)
+    decisions.approve(site, asked.id, kim)
+    assert state(site, asked.id) == "approved"
 
 
 def test_a_public_key_from_elsewhere_is_taken_and_nonsense_is_not(site: Path) -> None:

@@ -130,6 +130,19 @@ def test_a_key_counts_from_its_registration_to_its_end(chain: Chain, ends: str) 
     assert chain.state(request) == "approved"
 
 
+@pytest.mark.parametrize("ends", ["expires", "revoked"])
+def test_a_key_that_is_registered_again_counts_again_from_then_on(chain: Chain, ends: str) -> None:
+    request = chain.ask(expires=(START + timedelta(days=90)).isoformat())
+    old = replace(chain.approvers.entries[0], **{ends: START + timedelta(days=3)})
+    new = replace(old, added=START + timedelta(days=6), expires=START + timedelta(days=40), revoked=None)
+    chain.approvers = Approvers([old, new])
+    chain.now += timedelta(days=4)
+    assert "did not count" in chain.why(chain.decide(request))
+    chain.now += timedelta(days=3)
+    chain.decide(request)
+    assert chain.state(request) == "approved"
+
+
 def test_a_signature_of_one_event_is_none_for_another(chain: Chain) -> None:
     one, two = chain.ask(), chain.ask("v2")
     good = chain.decide(one)

@@ -117,6 +117,29 @@ def test_a_forged_approval_in_the_store_is_not_signed(site: Path, approved: Requ
     assert "none that the chain knows" in outcome.problem
 
 
+def test_a_lost_bundle_key_leaves_nothing_behind_that_cannot_be_promoted(site: Path, approved: Request) -> None:
+    key = bundle.ensure_key(site)
+    key.rename(key.with_suffix(".backup"))
+    (outcome,) = promotion.promote_all(site)
+    assert not outcome.live and "is lost" in outcome.problem
+    key.with_suffix(".backup").rename(key)
+    assert [o.live for o in promotion.promote_all(site)] == [True] and audit.verify(site) == []
+
+
+def test_a_signature_that_does_not_hold_is_not_stored(
+    site: Path, approved: Request, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        foreign = bundle.ensure_key(tmp_path)
+        patch.setattr(bundle, "ensure_key", lambda workspace: foreign)
+        bundle.public_key(site).parent.mkdir(exist_ok=True)
+        bundle.public_key(site).write_bytes(b"another")
+        (outcome,) = promotion.promote_all(site)
+    assert "does not hold" in outcome.problem
+    bundle.public_key(site).unlink()
+    assert [o.live for o in promotion.promote_all(site)] == [True] and live(site) == "v1"
+
+
 def test_the_next_version_follows_and_rollback_returns(site: Path, second: Request) -> None:
     promotion.promote_all(site)
     assert live(site) == "v2"

@@ -44,6 +44,7 @@ def test_from_request_to_rollback(here: Path, asked: Request) -> None:
     assert shown["barred"] == ["mika", "rei"] and shown["pack"]["tag"] == "cycle/0001"
     words = _run("promotions", "show", "v1-2")
     assert "gain     +20.0 points (+10.0 to +30.0)" in words and "may not approve: mika, rei" in words
+    assert shown["unlike_git"] == [] and "git      says the same at that commit" in words
     assert "no key of loop on this machine" in _refused("promotions", "approve", "v1-2").message
     assert "kim approved v1-2" in _run("promotions", "approve", "v1-2", "--as", "kim", "--pack", asked.pack_sha256)
     assert "live: nothing yet" in _run("promotions", "list")

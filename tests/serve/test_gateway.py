@@ -3,13 +3,14 @@
 import base64
 import json
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 from fastapi.testclient import TestClient
 
 from otoloop import catalog
 from otoloop.audio.derive import derive
-from otoloop.catalog import answers
+from otoloop.catalog import answers, machines
 from otoloop.errors import OtoloopError
 from otoloop.evaluate.ask import make_item
 from otoloop.intake.machines import find_machine
@@ -133,6 +134,16 @@ def test_the_stock_client(url, wav, versions):
     assert refused.value.code == "unknown_machine" and "pump-1" in refused.value.body["remedy"]
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="gpt-5", messages=messages)
+
+
+def test_a_machine_that_only_the_catalogue_knows_is_known(ask, book):
+    with book.session() as session:
+        machines.see_machines(session, [("nagoya", "mixer-7"), ("kobe", "pump-1")], datetime(2026, 5, 1, tzinfo=UTC))
+    wanted = {"mixer-7": "nagoya", "nagoya/mixer-7": "nagoya", "kobe/pump-1": "kobe", "pump-1": "osaka"}
+    for name, place in wanted.items():
+        told = ask(machine=name).json()
+        with book.reading() as session:
+            assert answers.answer(session, told["otoloop"]["answer_id"]).site == place, name
 
 
 def test_curl(url, wav, tmp_path):

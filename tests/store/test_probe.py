@@ -22,6 +22,16 @@ class IgnoresReplace(ObjectStore):
         return self.put(bucket, key, data)
 
 
+class MayNotDelete(ObjectStore):
+    def delete(self, bucket: str, key: str) -> None:
+        raise StoreError("The S3 credentials may not delete.")
+
+
+def test_writers_need_no_right_to_delete(object_store: ObjectStore) -> None:
+    probe_conditional_writes(MayNotDelete(object_store.connection, object_store.prefix))
+    assert [one.key.split("/")[0] for one in object_store.list("registry")] == [".probe"]
+
+
 def test_the_embedded_server_passes_and_keeps_nothing(object_store: ObjectStore) -> None:
     probe_conditional_writes(object_store)
     assert list(object_store.list("registry")) == []

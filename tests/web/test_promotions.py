@@ -1,13 +1,15 @@
 """Approving on a page: evidence and examples are shown, rules of the registry hold, decisions are the approver's own."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from otoloop.promote import decisions, enrol, keys, promotion
+from otoloop.promote import decisions, enrol, keys, promotion, versions
 from otoloop.promote.registry import BUCKET, open_registry
 from otoloop.vcs import Repo
+from otoloop.vcs.run import git
 
 from .conftest import PASSWORD
 from .cycle import finish, request
@@ -127,6 +129,28 @@ def test_an_expired_request_has_no_form_and_takes_no_decision(mori, site, book, 
     assert "expired" in mori.get("/promotions/v1").text and 'id="decide"' not in mori.get("/promotions/v1").text
     late = mori.post("/promotions/v1-2", data={**fields_of_any(mori), "act": "approve", "secret": PASSWORD})
     assert late.status_code == 422 and "has expired" in late.text
+
+
+def test_evidence_that_contradicts_git_is_told_and_not_approved(mori, asked, site):
+    enrol.add(site, "mori")
+    registry = open_registry(site)
+    assert "git" not in mori.get("/promotions/v1").text.split('class="lead"')[1]
+    told = json.dumps({**registry.pack("v1", asked.pack_sha256), "reason": "Much better."}).encode()
+    fields = {**asked.event.fields, "pack_sha256": versions.keep_pack(registry, "v1", told)}
+    event = registry.append("request", "mika", "v1", **fields)
+    page = mori.get("/promotions/v1").text
+    assert "not what git has at its commit" in page and "reason</p>" in page
+    assert "コミットの内容と一致しません" in mori.get("/promotions/v1?lang=ja").text
+    sent = {**fields_of_any(mori), "act": "approve", "secret": PASSWORD}
+    refused = mori.post(f"/promotions/v1-{event.seq}", data=sent)
+    assert refused.status_code == 422 and "一致しません。違うところ：reason" in refused.text
+
+
+def test_a_clone_without_the_cycle_says_what_it_cannot_show(mori, asked, site):
+    git(site, "tag", "--delete", "cycle/0001")
+    page = mori.get("/promotions/v1").text
+    assert "Its examples cannot be shown: There is no finished cycle 1." in page and "None." not in page
+    assert "実例を表示できません。 完了したサイクル 1 はありません。" in mori.get("/promotions/v1?lang=ja").text
 
 
 def test_evidence_that_was_changed_cannot_be_approved(mori, asked, site, stored):

@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -11,8 +13,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from otoloop import catalog
 from otoloop.commands import workspace as commands
 from otoloop.errors import OtoloopError
+from otoloop.promote.registry import open_registry
+from otoloop.store.s3 import ObjectStore
+from otoloop.workspace import doctor as examination
+from otoloop.workspace.doctor import Check
 from otoloop.workspace.processes import marked
 from otoloop.workspace.state import load
 from otoloop.workspace.up import down, up
@@ -67,9 +74,49 @@ def test_doctor_names_each_problem_with_its_remedy(workspace: Path, monkeypatch:
 def test_doctor_is_content_with_a_store_of_ones_own(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
     checks = {row["name"]: row["level"] for row in json.loads(_run("doctor", "--json"))}
-    assert {
-        name: checks[name] for name in ("params.yaml", "packages", "git", "s3", "dvc remote", "parts")
-    } == dict.fromkeys(("params.yaml", "packages", "git", "s3", "dvc remote", "parts"), "ok")
+    names = ("params.yaml", "packages", "git", "s3", "dvc remote", "catalogue", "registry", "parts")
+    assert {name: checks[name] for name in names} == dict.fromkeys(names, "ok")
+
+
+def test_doctor_looks_at_the_catalogue_and_changes_nothing(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    file = workspace / ".otoloop" / "catalog.db"
+    assert "none yet" in _look(examination._catalogue).message and not file.exists()
+    with closing(sqlite3.connect(file)) as raw, raw:
+        raw.executescript(
+            "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0000');"
+        )
+    found = _look(examination._catalogue)
+    assert found.level == "warning" and "revision 0000" in found.message
+    with closing(sqlite3.connect(file)) as raw, raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert _look(examination._catalogue).remedy == "Install the newer otoloop that wrote it."
+    file.write_bytes(b"no database at all" * 100)
+    assert "is no SQLite database" in _look(examination._catalogue).message
+    file.unlink()
+    catalog.open_workspace(workspace).close()
+    assert _look(examination._catalogue).level == "ok" and "answers" in _look(examination._catalogue).message
+
+
+def test_doctor_looks_at_the_registrys_chain(
+    workspace: Path, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    assert _look(examination._registry).message.startswith("0 events")
+    for version in ("v1", "v2"):
+        open_registry(workspace).append("register", "kim", version)
+    assert open_registry(workspace).head()[0] == 2 and _look(examination._registry).message.startswith("2 events")
+    key = open_registry(workspace).key("events/0000000002.json")
+    whole = object_store.get("registry", key)
+    object_store.erase("registry", key)
+    assert "tail was cut off" in _look(examination._registry).message
+    object_store.put("registry", key, whole.replace(b"v2", b"v3"))
+    assert "event 2" in _look(examination._registry).message and "audit verify" in _look(examination._registry).remedy
+
+
+def _look(check: Callable[[Path], Check]) -> Check:
+    """What one check of doctor finds."""
+    return examination._guarded("it", check, Path.cwd())
 
 
 def test_an_unknown_part_and_workers_without_prefect_are_refused(site: Path) -> None:

@@ -19,6 +19,10 @@ def test_a_new_workspace_is_committed_and_valid(made_workspace: Path) -> None:
     assert "s3://made-dvc/" in (made_workspace / ".dvc" / "config").read_text(encoding="utf-8")
 
 
+def test_what_a_machine_keeps_for_itself_is_its_owners_alone(made_workspace: Path) -> None:
+    assert (made_workspace / ".otoloop").stat().st_mode & 0o777 == 0o700
+
+
 def test_no_address_and_no_secret_is_in_git(made_workspace: Path) -> None:
     text = (made_workspace / ".dvc" / "config").read_text(encoding="utf-8")
     assert not any(word in text for word in ("endpointurl", "127.0.0.1", "access_key_id ="))

@@ -47,6 +47,16 @@ def test_a_part_is_recorded_in_a_session_of_its_own_and_ended(home: Path) -> Non
     assert _gone(part.pid) and load(home).parts == {}
 
 
+def test_the_log_before_is_kept_and_both_are_their_owners_alone(home: Path) -> None:
+    log = home / ".otoloop" / "logs" / "part.log"
+    for word in ("one", "two", "three"):
+        start(home, _plan(f"print({word!r}, flush=True); {SLEEP}", ready=lambda word=word: word in log.read_text()))
+        stop(home, ["part"])
+    assert (log.read_text(), log.with_name("part.log.1").read_text()) == ("three\n", "two\n")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [*log.parent.iterdir(), log.parent, home / ".otoloop"]}
+    assert modes == {"part.log": 0o600, "part.log.1": 0o600, "logs": 0o700, ".otoloop": 0o700}
+
+
 def test_one_that_ignores_the_polite_signal_is_ended_too(home: Path) -> None:
     log = home / ".otoloop" / "logs" / "part.log"
     part = start(home, _plan(STUBBORN, ready=lambda: "on" in log.read_text(encoding="utf-8")))

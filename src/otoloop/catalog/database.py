@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,26 @@ def open_catalog(url: str) -> Catalog:
     """
     engine = _engine(url)
     with explained(engine.url):
+        _make_private(engine)
         _migrate(engine)
     return Catalog(engine)
+
+
+def revision_of(url: str) -> str | None:
+    """The revision of a catalogue's schema, which is left as it is; None where nothing was written yet.
+
+    Raises:
+        OtoloopError: the URL is wrong, or the database does not answer.
+    """
+    engine = _engine(url)
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    if file is not None and not Path(file).exists():
+        return None
+    try:
+        with explained(engine.url):
+            return _revision(engine)
+    finally:
+        engine.dispose()
 
 
 def default_url(workspace: Path, database_url: str | None = None) -> str:
@@ -80,7 +99,7 @@ def default_url(workspace: Path, database_url: str | None = None) -> str:
 def open_workspace(workspace: Path, database_url: str | None = None) -> Catalog:
     """The catalogue of a workspace; its ``.otoloop`` folder is made on demand."""
     if not database_url:
-        (workspace / ".otoloop").mkdir(exist_ok=True)
+        (workspace / ".otoloop").mkdir(mode=0o700, exist_ok=True)
     return open_catalog(default_url(workspace, database_url))
 
 
@@ -139,6 +158,14 @@ def _tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+
+
+def _make_private(engine: Engine) -> None:
+    """Make a new SQLite file for its owner alone: it holds hashes of passwords. Files beside it get the mode of it."""
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    if path and path != ":memory:" and not path.startswith("file:"):
+        with suppress(OSError):  # it is there already, or cannot be made, which the first query will say
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _migrate(engine: Engine) -> None:

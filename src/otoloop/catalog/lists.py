@@ -25,7 +25,7 @@ from otoloop.catalog.tables import (
 
 SIZE = 50
 NONE = "none"
-"""In place of a fault: clips that nobody named one for."""
+"""In place of a fault, a verdict or a site: clips and answers that have none."""
 T = TypeVar("T")
 
 
@@ -112,19 +112,24 @@ def items(
 
 def answers(
     session: Session, *, site: str = "", machine: str = "", version: str = "", channel: str = "", verdict: str = "",
-    since: datetime | None = None, number: int = 1,
+    since: datetime | None = None, until: datetime | None = None, number: int = 1,
 ) -> Page[tuple[AnswerRow, str | None]]:  # fmt: skip
-    """Answers with what was last said of each (None: nothing yet; ``verdict="none"`` asks for those), newest first."""
+    """Answers with what was last said of each (None: nothing yet; ``verdict="none"`` asks for those), newest first.
+
+    ``site="none"``: those whose machine was not named. ``until`` is the first moment that does not count any more.
+    """
     last = select(FeedbackRow.answer, func.max(FeedbackRow.id).label("id")).group_by(FeedbackRow.answer).subquery()
     query = select(AnswerRow, FeedbackRow.verdict).outerjoin(last, last.c.answer == AnswerRow.id)
     query = query.outerjoin(FeedbackRow, FeedbackRow.id == last.c.id)
     query = _where(
-        query, (AnswerRow.site, site), (AnswerRow.machine, machine), (AnswerRow.version, version),
-        (AnswerRow.channel, channel),
+        query, (AnswerRow.site, site if site != NONE else ""), (AnswerRow.machine, machine),
+        (AnswerRow.version, version), (AnswerRow.channel, channel),
     )  # fmt: skip
+    query = query.where(AnswerRow.site == "") if site == NONE else query
     if verdict:
         query = query.where(FeedbackRow.id.is_(None) if verdict == NONE else FeedbackRow.verdict == verdict)
     query = query.where(AnswerRow.created_at >= since) if since else query
+    query = query.where(AnswerRow.created_at < until) if until else query
     return _page(session, query, number, AnswerRow.created_at.desc(), AnswerRow.id)
 
 

@@ -48,6 +48,12 @@ def machine(session: Session, site: str, name: str) -> MachineRow | None:
     return session.get(MachineRow, (site, name))
 
 
+def entries(session: Session) -> list[dict[str, Any]]:
+    """All machines as entries of a machines.yaml, without empty fields; what only sent something has a place alone."""
+    rows = [{**{name: getattr(row, name) for name in COLUMNS}, **row.geometry} for row in machines(session)]
+    return [{k: v for k, v in row.items() if v is not None} for row in rows]
+
+
 def mark(session: Session, name: str) -> datetime | None:
     """When the duty ``name`` was last done."""
     row = session.get(MarkRow, name)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from otoloop.commands.output import Json, emit
+from otoloop.commands.output import Json, emit, one_of
 
 if TYPE_CHECKING:
     from otoloop.records import Evidence, Finding, Item
 
 trace_app = typer.Typer(no_args_is_help=True, help="Chains of thought as text files.")
+KINDS = ("audio_only", "with_evidence")
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +69,9 @@ def trace_check(
         None, help="Name of its machine in machines.yaml, for orders and mesh frequency."
     ),
     gold: str | None = typer.Option(None, help="The right answer, to compare the response with."),
-    kind: str | None = typer.Option(None, help="audio_only or with_evidence; without it, all claims are compared."),
+    kind: str | None = typer.Option(
+        None, callback=one_of(lambda: KINDS), help="audio_only or with_evidence; without it, all claims are compared."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Check a chain of thought against the sound: form, answer, every claim. Exit code 1 if anything is wrong.
@@ -80,7 +83,7 @@ def trace_check(
     text, base = _text(trace), _base()
     item = _item(gold, text)
     facts = _facts(audio, sensors, machine)
-    problems = check(text, facts, item=item, base=base, kind=_kind(kind) or "any")
+    problems = check(text, facts, item=item, base=base, kind=kind or "any")
     claims = claims_against(text, facts, kind, base)
     report = {
         "ok": not problems, "reasons": [finding_json(f) for f in problems], "claims": [finding_json(f) for f in claims],
@@ -97,14 +100,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as err:
         raise OtoloopError(f"{path} cannot be read as text: {err}.", "Give a UTF-8 text file with the trace.") from None
-
-
-def _kind(kind: str | None) -> str | None:
-    from otoloop.errors import OtoloopError
-
-    if kind not in (None, "audio_only", "with_evidence"):
-        raise OtoloopError(f"--kind is {kind!r}.", "Use audio_only or with_evidence.")
-    return kind
 
 
 def _item(gold: str | None, text: str) -> Item | None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from otoloop.commands.output import Json, emit, say
+from otoloop.commands.output import Json, emit, one_of, say
 
 if TYPE_CHECKING:
     from otoloop.catalog import Catalog
+
+
+def _states() -> Iterable[str]:
+    from otoloop.intake.listing import STATES
+
+    return STATES
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +85,7 @@ def intake(
 
 
 def clips(
-    state: str = typer.Option("all", help="admitted, quarantined, erased or all."),
+    state: str = typer.Option("all", callback=one_of(_states), help="admitted, quarantined, erased or all."),
     site: str = typer.Option("", help="Only this site."),
     machine: str = typer.Option("", help="Only this machine."),
     fault: str = typer.Option("", help="Only clips labelled with this fault."),

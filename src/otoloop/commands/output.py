@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import typer
@@ -12,6 +12,28 @@ import typer
 T = TypeVar("T")
 
 Json = typer.Option(False, "--json", help="Print one JSON document instead of words.")
+
+
+def one_of(known: Callable[[], Iterable[str]]) -> Callable[[Any], Any]:
+    """A callback that holds the values of an option against all that are allowed; another one is wrong usage (exit 2).
+
+    ``known`` is asked when a value is there, so that what it imports is not loaded before.
+    """
+
+    def check(value: Any) -> Any:
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if one is not None and one not in (allowed := list(known())):
+                raise typer.BadParameter(f"{one!r} is not one of {', '.join(filter(None, allowed))}.")
+        return value
+
+    return check
+
+
+def channels() -> Iterable[str]:
+    """What ``--channel`` takes; an empty word leaves the choice to the command."""
+    from otoloop.promote.ledger import CHANNELS
+
+    return ("", *CHANNELS)
 
 
 def emit(data: Any, human: str, as_json: bool) -> None:

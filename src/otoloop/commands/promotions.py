@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from otoloop.commands.output import Json, emit
+from otoloop.commands.output import Json, channels, emit, one_of
 
 if TYPE_CHECKING:
     from otoloop.promote.keys import Signer
@@ -156,11 +156,17 @@ def show(request: str = Request, as_json: bool = Json) -> None:
 
     from otoloop.promote import requests
     from otoloop.promote.ledger import row
+    from otoloop.promote.pack import unlike_git
     from otoloop.promote.registry import open_registry
+    from otoloop.vcs import Repo
 
     registry = open_registry(_workspace())
     found = requests.find(registry.ledger(), request)
-    data = {**row(found, datetime.now(UTC)), "barred": found.barred, "pack": requests.evidence(registry, found)}
+    pack = requests.evidence(registry, found)
+    data = {
+        **row(found, datetime.now(UTC)), "barred": found.barred, "pack": pack,
+        "unlike_git": unlike_git(Repo(_workspace()), pack),
+    }  # fmt: skip
     emit(data, _words(data), as_json)
 
 
@@ -175,6 +181,7 @@ def _words(data: dict[str, Any]) -> str:
         f"compared with {data['against'] or 'the base'}",
         f"evidence {data['pack_sha256']}",
         f"may not approve: {', '.join(data['barred'])}",
+        f"git      {_git(data['unlike_git'])}",
     ]
     if head.get("n"):
         points = [100 * head[k] for k in ("difference", "low", "high")]
@@ -186,9 +193,17 @@ def _words(data: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _git(unlike: list[str] | None) -> str:
+    if unlike is None:
+        return "not compared: this clone lacks the commit"
+    return f"DIFFERS from the evidence: {', '.join(unlike)}" if unlike else "says the same at that commit"
+
+
 @promotions.command("request")
 def request_(
-    channel: str = typer.Option("", help="prod, pilot or shadow; by default the highest that the verdict allows."),
+    channel: str = typer.Option(
+        "", callback=one_of(channels), help="prod, pilot or shadow; by default the highest that the verdict allows."
+    ),
     cycle: str = typer.Option("", metavar="TAG", help="As cycle/0007; by default the last one."),
     as_json: bool = Json,
 ) -> None:
@@ -272,7 +287,7 @@ def run(as_json: bool = Json) -> None:
 
 def rollback(
     reason: str = typer.Option(..., help="What is wrong."),
-    channel: str = typer.Option("prod", help="prod, pilot or shadow."),
+    channel: str = typer.Option("prod", callback=one_of(channels), help="prod, pilot or shadow."),
     to: str = typer.Option(
         "", metavar="VERSION", help="By default the one before; `nothing` leaves the channel empty."
     ),

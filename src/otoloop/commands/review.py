@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from otoloop.commands.output import Json, emit
+from otoloop.commands.output import Json, emit, one_of
 
 if TYPE_CHECKING:
     from otoloop.catalog import Catalog
@@ -21,6 +22,12 @@ review_app = typer.Typer(no_args_is_help=True, help="Look at drafted items and d
 As = typer.Option(None, "--as", help="Your name; by default OTOLOOP_ACTOR or the login name.")
 Seconds = typer.Option(0.0, "--seconds", min=0, help="How long you looked at it.")
 MARKS = {"confirmed": "✓", "contradicted": "✗", "not_hearable": "✗", "unverifiable": "?"}
+
+
+def _states() -> Iterable[str]:
+    from otoloop.codes import REVIEW_STATES
+
+    return REVIEW_STATES
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +49,9 @@ def _open() -> tuple[Catalog, str, str]:
 
 @review_app.command("list")
 def list_items(
-    state: str = typer.Option("queued", help="drafted, queued, approved, rejected or superseded."),
+    state: str = typer.Option(
+        "queued", callback=one_of(_states), help="drafted, queued, approved, rejected or superseded."
+    ),
     site: str | None = typer.Option(None, help="Only this site."),
     limit: int = typer.Option(20, min=1, help="At most this many."),
     as_json: bool = Json,
@@ -53,11 +62,8 @@ def list_items(
     """
     from otoloop.catalog import items
     from otoloop.codes import REVIEW_STATES
-    from otoloop.errors import OtoloopError
     from otoloop.review.views import summary
 
-    if state not in REVIEW_STATES:
-        raise OtoloopError(f"There is no state {state!r}.", f"Use one of: {', '.join(REVIEW_STATES)}.")
     book, _, _ = _open()
     with book.reading() as session:
         rows = [summary(v) for v in items.items(session, state=state, site=site, limit=limit)]

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from otoloop.commands.output import Json
+from otoloop.commands.output import Json, channels, one_of
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    channel: str | None = typer.Option(None, help="pilot, prod or shadow; serve.channel of params.yaml by default."),
+    channel: str | None = typer.Option(
+        None, callback=one_of(channels), help="pilot, prod or shadow; serve.channel of params.yaml by default."
+    ),
     port: int = typer.Option(8000, min=1, max=65535, help="Where it listens."),
     host: str = typer.Option("127.0.0.1", help="0.0.0.0 lets other machines in; needs OTOLOOP_API_KEY."),
     as_json: bool = Json,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from otoloop.commands.output import Json, emit, say
+from otoloop.commands.output import Json, emit, one_of, say
 
 if TYPE_CHECKING:
     from otoloop.retrain import Begun, Done
@@ -19,6 +19,12 @@ _CHATTER = (
     "Running stage", "> otoloop stage", "Updating lock file", "Generating lock file", "To track the changes", "git add",
     "To enable auto staging", "dvc config core.autostage", "Use `dvc push`", "Data and pipelines are up to date",
 )  # fmt: skip
+
+
+def _stages() -> Iterable[str]:
+    from otoloop.stages import STAGES
+
+    return STAGES
 
 
 def register(app: typer.Typer) -> None:
@@ -125,7 +131,9 @@ def _outcome(workspace: Path, begun: Begun, done: Done | None, names: Sequence[s
 
 
 def stage(
-    name: str = typer.Argument(..., metavar="NAME", help="validate, encode, train, answer, score or gate."),
+    name: str = typer.Argument(
+        ..., metavar="NAME", callback=one_of(_stages), help="validate, encode, train, answer, score or gate."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Run one stage here and now, whatever has changed; `dvc repro` runs those that need it, in their order.

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from otoloop.commands.output import Json, emit
+from otoloop.commands.output import Json, emit, one_of
 
 if TYPE_CHECKING:
     from otoloop.catalog import Catalog
     from otoloop.catalog.tables import AccountRow
 
 user = typer.Typer(no_args_is_help=True, help="Accounts of the pages: technicians, reviewers, approvers, admins.")
-Roles = typer.Option(..., "--role", help="technician, reviewer, approver or admin (repeatable).")
+
+
+def _roles() -> Iterable[str]:
+    from otoloop.catalog.accounts import ROLES
+
+    return ROLES
+
+
+Roles = typer.Option(
+    ..., "--role", callback=one_of(_roles), help="technician, reviewer, approver or admin (repeatable)."
+)
 Name = typer.Argument(..., help="Name of the account; what its owner does is signed with it.")
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from otoloop.commands.output import Json, emit, say
+from otoloop.commands.output import Json, emit, one_of, say
+
+
+def _parts() -> Iterable[str]:
+    from otoloop.workspace.up import PARTS
+
+    return PARTS
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +44,9 @@ def init(
 
 def up(
     only: list[str] = typer.Option(
-        [], help="Start just this part (repeatable): s3, prefect, worker-cpu, worker-gpu, web, gateway."
+        [],
+        callback=one_of(_parts),
+        help="Start just this part (repeatable): s3, prefect, worker-cpu, worker-gpu, web, gateway.",
     ),
     s3_port: int = typer.Option(0, help="Port of the S3 server; any free one by default."),
     prefect_port: int = typer.Option(0, help="Port of Prefect; 4200 if free by default."),
@@ -83,7 +92,7 @@ def status(as_json: bool = Json) -> None:
 
 
 def doctor(as_json: bool = Json) -> None:
-    """Check workspace and machine: parameters, packages, git, disk, S3, DVC remote, Prefect; exit code 1 on errors.
+    """Check workspace and machine: parameters, packages, git, disk, S3, DVC, catalogue, registry, Prefect; exit 1 on errors.
 
     Example: otoloop doctor
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,21 +69,30 @@ def load_machines(path: Path) -> list[dict[str, Any]]:
     return machines
 
 
-def find_machine(path: Path, name: str) -> dict[str, Any]:
+def find_machine(path: Path, name: str, seen: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
     """The entry of a machine by its name, or by site/machine where several sites have one of that name.
+
+    Args:
+        path: of a machines.yaml.
+        name: of the machine.
+        seen: machines known otherwise, as the catalogue's; they count where the file has none of that name.
 
     Raises:
         OtoloopError: there is none, or there are several.
     """
     known = load_machines(path)
-    found = [row for row in known if name in (row["machine"], f"{row['site']}/{row['machine']}")]
+    found = _named(known, name) or _named(seen, name)
     if len(found) == 1:
         return found[0]
     if found:
         places = ", ".join(f"{row['site']}/{row['machine']}" for row in found)
         raise OtoloopError(f"There are several machines {name!r}.", f"Use one of: {places}.")
-    names = ", ".join(str(row["machine"]) for row in known[:20]) or "none"
+    names = ", ".join(list(dict.fromkeys(str(row["machine"]) for row in [*known, *seen]))[:20]) or "none"
     raise OtoloopError(f"{path.name} has no machine {name[:80]!r}.", f"Use one of: {names}.")
+
+
+def _named(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [row for row in rows if name in (row["machine"], f"{row['site']}/{row['machine']}")]
 
 
 def _checked(row: Any, number: int, path: Path) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 approvers:
 - {name: kim, public_key: <base64 of the 32 bytes>, added: 2026-01-05T..., expires: 2027-01-05T..., revoked: null}
 
-Entries are never removed: decisions made with a key that was valid at the time stay valid.
+Entries are never removed: decisions made with a key that was valid at the time stay valid. The same key may stand in
+several entries, each with its own time: it counts whenever one of them does. An entry that expired or was revoked never
+counts again; renewing a key, or taking a revoked one back, is a new entry.
 """
 
 from __future__ import annotations
@@ -65,10 +67,10 @@ class Approvers:
         mine = self.named(event.actor)
         if not mine:
             return f"{event.actor} is no registered approver"
-        signer = next((e for e in mine if e.signed(event)), None)
-        if signer is None:
+        signers = [e for e in mine if e.signed(event)]
+        if not signers:
             return f"its signature is not {event.actor}'s"
-        if not signer.valid(event.at):
+        if not any(e.valid(event.at) for e in signers):
             return f"{event.actor}'s key did not count at that time: it was not registered yet, expired or revoked"
         return None
 

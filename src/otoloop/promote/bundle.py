@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from otoloop.settings import state_dir
 
 WHOLE = {MANIFEST, APPROVAL, SIGNATURE, *(f"{ADAPTER}/{name}" for name in FILES)}
 """Exactly what a bundle holds."""
+_LOST = (
+    "Put both back from a backup. Without one remove both: a new pair is made at the next promotion, every server needs "
+    "the new bundle.pub, and versions signed before are refused."
+)
 _REFUSED = "Do not load this version; run `otoloop audit verify`."
 
 
@@ -31,14 +36,23 @@ def public_key(workspace: Path) -> Path:
 
 
 def ensure_key(workspace: Path) -> Path:
-    """The private bundle key of a workspace, made at the first call (0600) together with its public half."""
+    """The private bundle key of a workspace, made at the first call (0600) together with its public half.
+
+    Raises:
+        OtoloopError: the public half is there and the private key is not, or they are no pair.
+    """
     folder = state_dir(workspace) / "keys"
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / "bundle.pem"
+    path, public = folder / "bundle.pem", public_key(workspace)
+    if public.is_file() and not path.is_file():  # asked in this order: who makes a pair makes the private key first
+        raise OtoloopError(f"The bundle key {path} is lost; its public half {public} is still there.", _LOST)
     if not path.is_file():
         _make_key(path)
-    if not public_key(workspace).is_file():
-        _write_public(path, public_key(workspace))
+    half = _public_half(path)
+    if not public.is_file():
+        _write_public(half, public)
+    if public.read_bytes().split() != half.split():
+        raise OtoloopError(f"{public} is not the public half of {path}: what is signed would be refused.", _LOST)
     return path
 
 
@@ -49,7 +63,7 @@ def _make_key(path: Path) -> None:
 
     key = ec.generate_private_key(ec.SECP256R1())
     text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(text)
     try:
@@ -60,11 +74,18 @@ def _make_key(path: Path) -> None:
         draft.unlink()
 
 
-def _write_public(private: Path, public: Path) -> None:
+def _public_half(private: Path) -> bytes:
     from cryptography.hazmat.primitives import serialization as form
 
     key = form.load_pem_private_key(private.read_bytes(), None).public_key()
-    public.write_bytes(key.public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
+    return key.public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _write_public(half: bytes, public: Path) -> None:
+    """Written beside its place and moved there: whoever reads it meanwhile never sees a part of it."""
+    draft = public.with_name(f".{public.name}.{os.getpid()}.{threading.get_ident()}")
+    draft.write_bytes(half)
+    draft.replace(public)
 
 
 def sign(folder: Path, approval: Event, private_key: Path) -> None:

@@ -20,6 +20,7 @@ from otoloop.promote.events import Event, Sign, sha256
 from otoloop.promote.keys import Signer
 from otoloop.promote.ledger import Request
 from otoloop.promote.registry import Draft, Registry, open_registry
+from otoloop.vcs import Repo
 
 Decision = Literal["approve", "reject"]
 EVENT = "otoloop.request.approved"
@@ -36,7 +37,8 @@ def approve(workspace: Path, request: str, signer: Signer, *, reason: str = "", 
         pack_sha256: the evidence that they looked at, if another may have come since.
 
     Raises:
-        OtoloopError: it is decided, replaced, expired or outdated; or this person may not approve it.
+        OtoloopError: it is decided, replaced, expired or outdated; this person may not approve it; or its evidence
+            contradicts git.
     """
     return decide(workspace, request, "approve", signer.name, reason, sign=signer.sign, seen=pack_sha256)
 
@@ -62,6 +64,7 @@ def decide(
         requests.require_open(wanted)
         if decision == "approve":
             _require_fit(registry, wanted, actor, share)
+            _require_as_in_git(workspace, registry, wanted)
         fields = {
             "request": wanted.id, "channel": wanted.event.channel, "pack_sha256": wanted.pack_sha256, "code": code,
             "reason": reason.strip() or None,
@@ -90,6 +93,15 @@ def _require_fit(registry: Registry, request: Request, actor: str, share: float)
         raise OtoloopError(
             f"{actor} may not approve {request.id}: {why or f'{actor} is barred by the request'}.",
             "Ask another approver: `otoloop approver list`.",
+        )
+
+
+def _require_as_in_git(workspace: Path, registry: Registry, request: Request) -> None:
+    """Evidence that contradicts the commit it names was not made from it; a clone without that commit cannot tell."""
+    if wrong := pack.unlike_git(Repo(workspace), requests.evidence(registry, request)):
+        raise OtoloopError(
+            f"The evidence of {request.id} is not what git has at its commit: {', '.join(wrong)} differs.",
+            "Reject it, then find out who made it.",
         )
 
 

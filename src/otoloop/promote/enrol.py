@@ -10,7 +10,7 @@ from pathlib import Path
 from otoloop.errors import OtoloopError
 from otoloop.params import load_params
 from otoloop.promote import approvers, keys
-from otoloop.promote.approvers import FILE, Approver
+from otoloop.promote.approvers import FILE, Approver, Approvers
 from otoloop.vcs import Repo
 
 WAIT_S = 600.0
@@ -19,6 +19,9 @@ WAIT_S = 600.0
 def add(workspace: Path, name: str, *, passphrase: str | None = None, public_key: str = "") -> Approver:
     """Register a key of a person: the given public key, else that of their key on this machine, made if need be.
 
+    A key that expired is renewed so. One that was revoked may have been stolen: the key file alone does not bring it
+    back, its public key must be given, on purpose.
+
     Args:
         workspace: whose decisions they may make.
         name: lower-case; what decisions carry.
@@ -26,7 +29,7 @@ def add(workspace: Path, name: str, *, passphrase: str | None = None, public_key
         public_key: base64, of a key that was made elsewhere.
 
     Raises:
-        OtoloopError: they have a key that counts, or the key is none.
+        OtoloopError: they have a key that counts, the key is none, or the key file's was revoked.
     """
     path = keys.path_of(name)
     now, params = datetime.now(UTC), load_params(workspace / "params.yaml").promote
@@ -41,9 +44,19 @@ def add(workspace: Path, name: str, *, passphrase: str | None = None, public_key
         if not public_key:
             signer = keys.unlock(name, passphrase) if path.is_file() else keys.create(name, passphrase)
             public_key = signer.public_key
+            _require_unrevoked(known, name, public_key, path)
         new = Approver(name, _checked(public_key), now, now + timedelta(days=params.key_days))
         _commit(workspace, [*known.entries, new], f"{name} may approve until {new.expires:%Y-%m-%d}")
     return new
+
+
+def _require_unrevoked(known: Approvers, name: str, public_key: str, path: Path) -> None:
+    if any(e.public_key == public_key and e.revoked for e in known.entries):
+        raise OtoloopError(
+            f"The key in {path} was revoked.",
+            f"Move it away to make another; to let this one count again: `otoloop approver add {name} "
+            f"--public-key {public_key}`.",
+        )
 
 
 def revoke(workspace: Path, name: str) -> None:

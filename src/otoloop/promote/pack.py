@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ REPORT, SCORES = "gate/report.json", "metrics/scores.json"
 HASHED = ("params.yaml", "dvc.lock", "otoloop.lock", CYCLE, REPORT, SCORES)
 METRICS = ("metrics/train.json", "metrics/validate.json")
 LOSS = "plots/loss.csv"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ def last_cycle(repo: Repo, tag: str = "") -> Finished | None:
     name = tag or tags[-1]
     if name not in tags:
         raise OtoloopError(f"There is no finished cycle {name!r}.", "`git tag --list 'cycle/*'` shows them.")
-    commit = repo.commit_of(name)
+    return _finished(repo, name, repo.commit_of(name))
+
+
+def _finished(repo: Repo, name: str, commit: str) -> Finished:
     texts = {path: _text(repo, commit, path) for path in (*HASHED, *METRICS, LOSS)}
     lacking = [path for path in (CYCLE, REPORT, "dvc.lock") if texts[path] is None]
     if lacking:
@@ -96,20 +101,42 @@ def build(
         owner: in whose name it is requested.
         approved_by: how many items of the release each reviewer approved.
     """
-    report, inputs = finished.report, finished.inputs
-    examples = report.pop("examples", {})
     return canonical({
         "format": FORMAT, "version": manifest.version, "channel": channel, "owner": owner,
-        "manifest_sha256": sha256(manifest.to_bytes()), "adapter_sha256": manifest.adapter_sha256,
-        "tag": finished.tag, "commit": finished.commit, "inputs": inputs,
+        "manifest_sha256": sha256(manifest.to_bytes()), "adapter_sha256": manifest.adapter_sha256, **_of_git(finished),
+        "reviews": {"items": sum(approved_by.values()), "approved_by": dict(sorted(approved_by.items()))},
+    })  # fmt: skip
+
+
+def _of_git(finished: Finished) -> dict[str, Any]:
+    """The part of a pack that its commit alone decides."""
+    report = finished.report
+    examples = report.pop("examples", {})
+    return {
+        "tag": finished.tag, "commit": finished.commit, "inputs": finished.inputs,
         "verdict": report.get("verdict"), "pilot": report.get("pilot"), "reason": report.get("reason"),
         "files": {path: sha256(finished.files[path].encode()) for path in HASHED if path in finished.files},
         "gate": report, "examples": _ids(examples),
         "scores": json.loads(finished.files.get(SCORES, "{}")),
         "metrics": {Path(p).stem: json.loads(finished.files[p]) for p in METRICS if p in finished.files},
         "plots": {"loss": _curve(finished.files.get(LOSS, ""))},
-        "reviews": {"items": sum(approved_by.values()), "approved_by": dict(sorted(approved_by.items()))},
-    })  # fmt: skip
+    }  # fmt: skip
+
+
+def unlike_git(repo: Repo, pack: Mapping[str, Any]) -> list[str] | None:
+    """Parts of a pack that are not as the commit that it names has them; None where this clone lacks that commit.
+
+    Whoever may write to the registry's bucket can make a pack that says anything; who may push to git is another matter.
+    """
+    tag, commit = str(pack.get("tag")), str(pack.get("commit"))
+    if not _COMMIT.fullmatch(commit) or not repo.has_commit(commit):
+        return None
+    try:
+        true = json.loads(canonical(_of_git(_finished(repo, tag, commit))))
+    except OtoloopError:
+        return ["commit"]
+    moved = repo.has_tag(tag) and repo.commit_of(f"refs/tags/{tag}") != commit
+    return ["tag"] * moved + [name for name, value in true.items() if pack.get(name) != value]
 
 
 def _ids(examples: Mapping[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def _signed_bundle(workspace: Path, registry: Registry, request: Request) -> str
         registry.fetch(version, folder)
         if not (folder / SIGNATURE).is_file():
             bundle.sign(folder, _stored_approval(registry, folder, version), key)
+            bundle.verify(folder, bundle.public_key(workspace))  # what is stored stays: it must hold
             versions.keep(registry, version, SIGNATURE, (folder / SIGNATURE).read_bytes())
             registry.fetch(version, folder)
         bundle.verify(folder, bundle.public_key(workspace))

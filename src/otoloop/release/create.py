@@ -17,6 +17,7 @@ from otoloop.errors import OtoloopError
 from otoloop.outs import read_json
 from otoloop.params import Params, load_params
 from otoloop.release import general, layout, shards, snapshot
+from otoloop.release.sounds import require_named
 from otoloop.release.verify import require_sound
 from otoloop.settings import Settings
 from otoloop.store.content import get_audio_many
@@ -135,7 +136,7 @@ def _write(book: Catalog, repo: Repo, params: Params, release: str) -> dict[str,
     client = store.connect(repo.services)
 
     def fetch(clips: Sequence[str]) -> Iterable[tuple[str, bytes]]:
-        return get_audio_many(client, clips)
+        return require_named(get_audio_many(client, clips))
 
     manifest = shards.write(repo.workspace / FOLDER, content, fetch, params.release.shard_mb)
     require_sound(repo.workspace / FOLDER)

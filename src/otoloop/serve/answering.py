@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otoloop.audio.derive import derive
-from otoloop.catalog import Catalog, answers
+from otoloop.catalog import Catalog, answers, machines
 from otoloop.errors import OtoloopError
 from otoloop.evaluate.ask import Asked, make_item, response_of
 from otoloop.intake.machines import find_machine
@@ -97,10 +97,13 @@ class Desk:
         return Prepared(answer_id=_new_id(), ask=ask, item=item, heard=heard, facts=facts, machine=machine, begun=begun)
 
     def _machine(self, name: str | None) -> Mapping[str, Any]:
+        """The entry of a machine that machines.yaml or the catalogue knows: the pages offer those of the catalogue."""
         if not name:
             return {}
+        with self.book.reading() as session:
+            seen = machines.entries(session)
         try:
-            return find_machine(self.workspace / "machines.yaml", name)
+            return find_machine(self.workspace / "machines.yaml", name, seen)
         except OtoloopError as err:
             raise Refusal(400, "unknown_machine", err.message, err.remedy, "machine") from None
 

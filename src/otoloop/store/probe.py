@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 
@@ -10,7 +11,9 @@ from otoloop.store.s3 import ObjectStore
 
 
 def probe_conditional_writes(store: ObjectStore, bucket: str = "registry") -> None:
-    """Try a create-only write twice and a compare-and-swap with an old etag; leaves nothing behind.
+    """Try a create-only write twice and a compare-and-swap with an old etag.
+
+    Leaves nothing behind, or one byte below ``.probe/`` where these credentials may not delete.
 
     Raises:
         StoreError: the store ignores a condition (rclone and juicefs gateways do), or failed.
@@ -24,7 +27,8 @@ def probe_conditional_writes(store: ObjectStore, bucket: str = "registry") -> No
         if not _refused(lambda: store.replace(bucket, key, b"4", etag=first.etag), Conflict):
             raise _unfit(store, "If-Match")
     finally:
-        store.delete(bucket, key)
+        with contextlib.suppress(StoreError):
+            store.delete(bucket, key)
 
 
 def _refused(write: Callable[[], object], kind: type[StoreError]) -> bool:

@@ -15,7 +15,7 @@ from otoloop import store
 from otoloop.errors import OtoloopError, of_system
 from otoloop.params import load_params
 from otoloop.pipeline import require_sections
-from otoloop.settings import state_dir
+from otoloop.settings import Settings, state_dir
 from otoloop.store.failures import LOW_DISK_BYTES
 from otoloop.store.probe import probe_conditional_writes
 from otoloop.store.s3 import BUCKETS
@@ -54,6 +54,8 @@ def doctor(workspace: Path) -> list[Check]:
         "ports": _ports,
         "s3": _store,
         "dvc remote": _remote,
+        "catalogue": _catalogue,
+        "registry": _registry,
         "prefect": _prefect,
     }
     return [_guarded(name, check, workspace) for name, check in checks.items()]
@@ -193,6 +195,35 @@ def _remote(workspace: Path) -> Check:
             "dvc remote", "error", f"{url} is not there", "Run `otoloop up --only s3`, or correct .dvc/config."
         )
     return Check("dvc remote", "ok", url)
+
+
+def _catalogue(workspace: Path) -> Check:
+    """Whether it answers and has the tables of this version; it is not migrated here."""
+    from otoloop.catalog.database import default_url, revision_of
+    from otoloop.catalog.migrations import HEAD
+
+    found = revision_of(default_url(workspace, Settings().database_url))
+    if found is None:
+        return Check("catalogue", "ok", "none yet; whatever needs it first makes it")
+    if found == HEAD:
+        return Check("catalogue", "ok", f"answers; its tables are those of this version ({HEAD})")
+    message = f"its tables are of revision {found}, this otoloop's of {HEAD}"
+    if found > HEAD:
+        return Check("catalogue", "error", message, "Install the newer otoloop that wrote it.")
+    return Check(
+        "catalogue", "warning", message, "Back it up: whatever opens it next migrates it, and no way leads back."
+    )
+
+
+def _registry(workspace: Path) -> Check:
+    """Whether the chain is whole, and no shorter than this machine remembers; `otoloop audit verify` looks at the rest."""
+    from otoloop.promote import witness
+    from otoloop.promote.registry import Registry
+
+    events, seen = Registry(store.connect(workspace, patient=False)).events(), witness.seen(workspace)
+    if why := seen and witness.missing(events, seen):
+        return Check("registry", "error", why.rstrip("."), "Run `otoloop audit verify`; restore the newer chain.")
+    return Check("registry", "ok", f"{len(events)} events, each following the one before")
 
 
 def _prefect(workspace: Path) -> Check:

@@ -11,6 +11,7 @@ from string import Template
 from otoloop import vcs
 from otoloop.errors import OtoloopError, room_for
 from otoloop.params import LONGEST_PREFIX, PREFIX
+from otoloop.settings import state_dir
 
 TEMPLATES = resources.files("otoloop.workspace") / "templates"
 OWN = {
@@ -61,6 +62,7 @@ def _make(folder: Path, files: dict[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         repo = vcs.create(folder)
         _write(folder, files)
+        state_dir(folder)
         repo.commit([*files, ".dvc/.gitignore"], "Start an otoloop workspace")
 
 

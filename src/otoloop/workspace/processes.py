@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -69,13 +70,20 @@ def start_all(workspace: Path, plans: Sequence[Plan]) -> list[Part]:
 
 def _spawn(workspace: Path, plan: Plan, log: Path) -> subprocess.Popen[bytes]:
     """The process itself: no terminal, its own session, output to its log."""
-    log.parent.mkdir(exist_ok=True)
     env = {**plan.env, MARKER: str(workspace.resolve())}
-    with log.open("wb") as out:
+    with _new_log(log) as out:
         return subprocess.Popen(
             list(plan.command), env=env, cwd=plan.cwd or workspace, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
+
+
+def _new_log(log: Path) -> BinaryIO:
+    """An empty log that its owner alone may read; the one before stays beside it, so that a part's last words do."""
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        log.replace(log.with_name(f"{log.name}.1"))
+    return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def _record(workspace: Path, plan: Plan, process: subprocess.Popen[bytes], log: Path) -> Part:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from otoloop.catalog import answers, deliveries, items, lists
@@ -27,6 +27,7 @@ CLIP_STATES = ("admitted", "erased")
 Number = Query(1, ge=1, alias="page")
 Days = Annotated[int, BeforeValidator(lambda chosen: chosen or 0), Query(ge=0, le=3650)]
 """Forms send an empty word for "ever"."""
+Day = Annotated[Annotated[date, Field(lt=date.max)] | None, BeforeValidator(lambda chosen: chosen or None), Query()]
 
 
 def router(desk: Desk) -> APIRouter:
@@ -84,13 +85,14 @@ def router(desk: Desk) -> APIRouter:
     @pages.get("/answers", response_class=HTMLResponse)
     def said(
         request: Request, site: str = "", machine: str = "", version: str = "", channel: str = "", verdict: str = "",
-        days: Days = 0, number: int = Number,
+        days: Days = 0, day: Day = None, number: int = Number,
     ) -> Response:  # fmt: skip
         asked = {"site": site, "machine": machine, "version": version, "channel": channel, "verdict": verdict}
+        since, until = _whole(day) if day else (_since(days), None)
         with desk.book.reading() as session:
-            page = lists.answers(session, **asked, since=_since(days), number=number)
+            page = lists.answers(session, **asked, since=since, until=until, number=number)
             values = {**_common(session), "versions": lists.versions(session)}
-        values |= {"page": page, "asked": {**asked, "days": days}, "verdicts": answers.VERDICTS}
+        values |= {"page": page, "asked": {**asked, "days": days, "day": day}, "verdicts": answers.VERDICTS}
         return render(request, "answers.html", values)
 
     @pages.get("/feedback", response_class=HTMLResponse)
@@ -105,6 +107,12 @@ def router(desk: Desk) -> APIRouter:
 
 def _since(days: int) -> Any:
     return now() - timedelta(days=days) if days else None
+
+
+def _whole(day: date) -> tuple[datetime, datetime]:
+    """From when to when a day lasts, in UTC."""
+    begins = datetime.combine(day, time(), UTC)
+    return begins, begins + timedelta(days=1)
 
 
 def _common(session: Session) -> dict[str, Any]:

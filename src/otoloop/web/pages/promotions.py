@@ -88,9 +88,13 @@ def _page(desk: Desk, request: Request, name: str, more: Mapping[str, Any], stat
 
 
 def _evidence(desk: Desk, pack: Mapping[str, Any]) -> dict[str, Any]:
-    """The pack, and the examples that it names with their sound and words."""
+    """The pack, whether git says the same, and the examples that it names with their sound and words."""
+    from otoloop.promote.pack import unlike_git
+    from otoloop.vcs import Repo
+
     values: dict[str, Any] = {
         "pack": pack,
+        "unlike": unlike_git(Repo(desk.workspace), pack),
         "report": pack["gate"],
         "counted": pack["examples"],
         **checks_of(pack["gate"]),
