@@ -76,7 +76,7 @@ def test_an_interrupted_demo_leaves_no_process_and_the_next_starts_clean(tmp_pat
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
     end = time.monotonic() + 120
-    while "== Deliver" not in log.read_text() and time.monotonic() < end:
+    while "Deliver:" not in log.read_text() and time.monotonic() < end:
         time.sleep(0.2)
     while len(marked(folder)) < 2 and time.monotonic() < end:  # S3 runs and `otoloop up` has begun with Prefect
         time.sleep(0.2)
