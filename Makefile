@@ -26,8 +26,8 @@ $(STAMP): pyproject.toml constraints.txt
 test: install  ## the fast tests, about as many at once as there are cores
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-slow: install  ## races, crashes, a real Prefect, a real browser; one after the other
-	$(BIN)/python -m pytest -m "(slow or flow or browser) and not long"
+test-slow: install  ## races, crashes, a real Prefect, a real browser
+	$(BIN)/python -m pytest -n $(WORKERS) -m "(slow or flow or browser) and not long"
 
 test-all: test-slow test
 

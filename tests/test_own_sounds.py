@@ -73,7 +73,8 @@ def test_sixty_recordings_reach_the_pilot_lane_and_an_explained_answer(
     assert tally["need_another_reviewer"] == []
 
     cycle = otoloop("retrain", "--json")
-    assert (cycle["start"], cycle["tag"], cycle["verdict"]) == ("new", "cycle/0001", "not_enough_data")
+    assert (cycle["start"], cycle["tag"]) == ("new", "cycle/0001")
+    assert cycle["verdict"] == "not_enough_data", cycle
     assert cycle["pilot"] == "eligible", cycle["pilot_reason"]
     assert any(row["recordings"] > 50 and row["suite"] == "site" for row in cycle["record_more"])
     splits = read_json(workspace / "release" / "splits.json")
