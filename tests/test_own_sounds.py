@@ -21,8 +21,7 @@ from .recordings import KINDS, plan_recordings, write, write_sound
 
 DAYS = 12
 SMALL: dict[str, dict[str, Any]] = {
-    "release": {"general_items": 4, "replay_items": 6},
-    "train": {"steps": 40, "batch": 8, "rank": 8, "alpha": 16},
+    "release": {"general_items": 16, "replay_items": 80},
     "answer": {"max_new_tokens": 120, "variant_items": 4},
     "score": {"resamples": 500},
     "gate": {"resamples": 500},
@@ -35,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def otoloop(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Otoloop:
-    """The command line, from the folder above a workspace with few training steps and a real store."""
+    """The command line, from the folder above a workspace with a small examination and a real store."""
     text, path = YAML(), workspace / "params.yaml"
     params = text.load(path.read_text(encoding="utf-8"))
     for section, changed in SMALL.items():
@@ -43,7 +42,7 @@ def otoloop(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Otoloop:
     with path.open("w", encoding="utf-8") as stream:
         text.dump(params, stream)
     lock(workspace)
-    Repo(workspace).commit(["params.yaml", "otoloop.lock"], "Few steps")
+    Repo(workspace).commit(["params.yaml", "otoloop.lock"], "A small examination")
     monkeypatch.chdir(workspace.parent)
     monkeypatch.setenv("OTOLOOP_ACTOR", "aya")
     cli._register()
