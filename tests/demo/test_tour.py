@@ -74,13 +74,17 @@ def test_an_interrupted_demo_leaves_no_process_and_the_next_starts_clean(tmp_pat
     command = [*OTOLOOP, "demo", "--yes", "--dir", str(folder)]
     log = tmp_path / "log"
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(  # a test runner in the background of a script ignores interrupts, and so would its child
+            command, cwd=tmp_path, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
     end = time.monotonic() + 120
     while "Deliver:" not in log.read_text() and time.monotonic() < end:
         time.sleep(0.2)
     while len(marked(folder)) < 2 and time.monotonic() < end:  # S3 runs and `otoloop up` has begun with Prefect
         time.sleep(0.2)
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(timeout=90) == 130, log.read_text()
+    # an interrupt that meets Python inside `exec` of a string (every dataclass that is imported) ends it by the signal
+    assert process.wait(timeout=90) in (130, -signal.SIGINT), log.read_text()
     assert marked(folder) == []
     assert "was stopped at: Deliver" in make_room(folder)

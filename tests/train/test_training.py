@@ -17,7 +17,7 @@ from otoloop.outs import file_sha256, read_json
 from otoloop.params import TrainParams
 from otoloop.release import layout
 from otoloop.train import loop
-from otoloop.train.batches import plan, shares
+from otoloop.train.batches import MOST_DRAWS, plan, replay_share, shares
 from otoloop.train.features import FeatureStore
 
 FEW = TrainParams(steps=6, batch=4, checkpoint_every=2, rank=4, threads=1)
@@ -169,6 +169,16 @@ def test_balance_lets_rare_faults_be_drawn_more_often(balance, rare):
     drawn = [faults[i] for step in order for i in step]
     assert drawn.count("rub") / len(drawn) == pytest.approx(rare, abs=0.03)
     assert shares(faults, balance).mean() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("new", "most"), [(20, MOST_DRAWS), (60, MOST_DRAWS), (400, 3.5)])
+def test_few_examples_are_not_learnt_by_heart(new, most):
+    """What few examples leave of the draws is replayed; enough of them get all but the wanted share."""
+    order = plan([100] * (new + 140), ["a"] * (new + 140), batch=12, steps=120, seed=1, balance=0.5,
+                 replayed=140, replay=0.2)  # fmt: skip
+    own = sum(i < new for step in order for i in step)
+    assert own / new == pytest.approx(min(MOST_DRAWS, 0.8 * 1440 / new), rel=0.06) and own / new <= most * 1.06
+    assert replay_share(new, 1440, 0.2) >= 0.2
 
 
 def test_a_plan_of_very_few_examples_has_smaller_batches():

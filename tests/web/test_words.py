@@ -115,3 +115,13 @@ def test_no_page_shows_a_word_without_japanese(client, come_in, finished, book):
         client.get(f"{page}?lang=ja")
     come_in("root").get("/accounts?lang=ja")
     assert missing == set()
+
+
+def test_what_the_gate_says_of_a_loss_is_japanese():
+    """The sentence on which a refused cycle turns."""
+    loss = "Worse than the champion: −16.3 points (−25.7 to −7.3), p = 0.0028 for a loss."
+    asked = "Asked was “Better on the target” on site, fault: inverter_whine."
+    told = words("ja").told(f"{loss} {asked} (2 checks failed.)")
+    assert "悪化の p = 0.0028" in told and "2 件" in told
+    assert not any(word in told for word in ("Worse", "points", "Asked", "Better", "checks", "loss"))
+    assert words("ja").told("516 new approved items") == "新たに承認された項目 516 件"

@@ -80,11 +80,12 @@ def _told(demo: Demo, request: Request) -> str:
     demo.report["live"] = {
         "channel": pointer.channel, "version": pointer.version, "sha": pointer.adapter_sha256,
     }  # fmt: skip
-    problems = audit.verify(demo.workspace)
+    if problems := audit.verify(demo.workspace):
+        raise OtoloopError(f"The chain of events does not hold: {problems[0]}", "This is a bug.")
     return (
         f"{APPROVER}, who neither owns nor reviewed the cycle, signed {request.id}; {pointer.version} "
         f"({pointer.adapter_sha256[:8]}) is live on {pointer.channel}, in a signed bundle.\n"
-        f"otoloop audit verify: {len(problems)} problems in the chain of events."
+        f"otoloop audit verify: no problem in the chain of events."
     )
 
 
@@ -181,8 +182,9 @@ def stays(demo: Demo) -> str:
         return "Nothing was live before."
     pointer = open_registry(demo.workspace).pointer(before["channel"])
     now = pointer.version if pointer else None
-    refused = demo.report["cycles"][-1]["verdict"] != "pass"
-    if refused and now != before["version"]:
+    if demo.report["cycles"][-1]["verdict"] == "pass":
+        raise OtoloopError("The gate let a candidate pass that careless names had spoiled.", "This is a bug.")
+    if now != before["version"]:
         raise OtoloopError(f"{before['channel']} serves {now} instead of {before['version']}.", "This is a bug.")
     expect = load_params(demo.workspace / "params.yaml").serve.channel
-    return f"The candidate was {'refused' if refused else 'not refused'}; {now} still serves {expect}."
+    return f"The candidate was refused; {now} still serves {expect}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,4 +109,5 @@ def _times(timings: Sequence[Timing], seconds: float) -> Iterator[str]:
 
 
 def _row(name: str, value: Any) -> str:
-    return f"  {name:<34} {value}"
+    first, *rest = textwrap.wrap(str(value), 110) or [""]
+    return "\n".join([f"  {name:<34} {first}", *(f"  {'':<34} {line}" for line in rest)])

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 # Batches are cut from runs of this many, sorted by length: little padding, and still a random order
 _POOL = 16
+# An example of one's own is drawn so often, on average, at most: a few seen often are learnt by heart, and cost the rest
+MOST_DRAWS = 8
 
 
 def plan(
@@ -29,20 +31,25 @@ def plan(
         seed: of the order.
         balance: 0 draws every example equally often; 1 draws every fault equally often.
         replayed: so many examples at the end are replayed ones.
-        replay: share of the draws that they get.
+        replay: share of the draws that they get; more where the others would be drawn more than `MOST_DRAWS` times.
 
     Returns:
         ``steps`` lists of indices; one may occur twice in a list when its fault is rare.
     """
     size = min(batch, len(lengths))
     rng = np.random.default_rng(seed)
-    share = shares(faults, balance, replayed, replay)
+    share = shares(faults, balance, replayed, replay_share(len(faults) - replayed, steps * size, replay))
     stream = np.empty(0, dtype=np.int64)
     while len(stream) < steps * size:
         stream = np.concatenate([stream, _epoch(share, rng)])
     stream = stream[: steps * size]
     pools = [stream[i : i + size * _POOL] for i in range(0, len(stream), size * _POOL)]
     return [cut for pool in pools for cut in _cut(pool, np.asarray(lengths), size, rng)]
+
+
+def replay_share(new: int, draws: int, wanted: float) -> float:
+    """Share of ``draws`` for replayed examples: as wanted, or what ``new`` examples leave at `MOST_DRAWS` each."""
+    return max(wanted, 1 - MOST_DRAWS * new / draws)
 
 
 def shares(faults: Sequence[str], balance: float, replayed: int = 0, replay: float = 0.0) -> NDArray[np.float64]:
