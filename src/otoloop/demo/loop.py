@@ -90,14 +90,12 @@ def review(demo: Demo) -> str:
 
 def spoil(demo: Demo) -> str:
     """The careless reviewer names faults anew, before anything is drafted from them."""
-    from otoloop.catalog import clips, items, notes
+    from otoloop.reasoning.draft import due_clips
     from otoloop.review.simulated import MIX_UPS, mislabel
 
     book = catalogue(demo)
     with book.reading() as session:
-        asked = {view.item.clip for view in items.items(session)}
-        named = notes.labels(session)
-        fresh = [row.id for row in clips.clips(session) if row.id in named and row.id not in asked]
+        fresh = due_clips(session)
     wrong = mislabel(book, fresh)
     names = ", ".join(f"{a} is called {b}" for a, b in MIX_UPS.items()).replace("_", " ")
     return f"{wrong} of {len(fresh)} newly named recordings get a wrong name: {names}."

@@ -33,6 +33,14 @@ Day = Annotated[Annotated[date, Field(lt=date.max)] | None, BeforeValidator(lamb
 def router(desk: Desk) -> APIRouter:
     """The routes of the lists."""
     pages = APIRouter()
+    for part in (_sounds(desk), _questions(desk), _field(desk)):
+        pages.include_router(part)
+    return pages
+
+
+def _sounds(desk: Desk) -> APIRouter:
+    """What arrived and what was taken in."""
+    pages = APIRouter()
 
     @pages.get("/deliveries", response_class=HTMLResponse)
     def arrived(
@@ -66,6 +74,13 @@ def router(desk: Desk) -> APIRouter:
         values |= {"page": page, "asked": {**asked, "days": days}, "states": CLIP_STATES}
         return render(request, "clips.html", values)
 
+    return pages
+
+
+def _questions(desk: Desk) -> APIRouter:
+    """What people decide."""
+    pages = APIRouter()
+
     @pages.get("/items", response_class=HTMLResponse)
     def queue(
         request: Request, state: str = "queued", site: str = "", machine: str = "", fault: str = "", why: str = "",
@@ -81,6 +96,13 @@ def router(desk: Desk) -> APIRouter:
             "states": REVIEW_STATES, "whys": WHY, "first": first, "done": DONE.get(done, ""),
         }  # fmt: skip
         return render(request, "items.html", values)
+
+    return pages
+
+
+def _field(desk: Desk) -> APIRouter:
+    """What was answered, and what the field said of it."""
+    pages = APIRouter()
 
     @pages.get("/answers", response_class=HTMLResponse)
     def said(
